@@ -1,0 +1,5 @@
+//! How findings compare with groundtruth.
+
+mod compare;
+
+pub use compare::{Comparison, compare};

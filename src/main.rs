@@ -1,0 +1,2 @@
+//! Arguments, logging, start the window or a subcommand.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Histogram equalisation of a patch.

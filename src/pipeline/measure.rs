@@ -1,0 +1,1 @@
+//! Step 7: area and longest diameter.

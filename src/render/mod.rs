@@ -1,0 +1,1 @@
+//! wgpu passes: the image through window/level, the heatmap, outlines.

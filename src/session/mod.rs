@@ -1,0 +1,139 @@
+//! What a reading is: the study, what the method found, the operating point λ, the groundtruth.
+//!
+//! The window's thread owns it; `read` makes one too, so both report the same results.
+
+mod report;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use report::{FindingReport, Report};
+
+use crate::annotation::GroundTruth;
+use crate::evaluation::{Comparison, compare};
+use crate::findings::{Candidate, ModelIdentity, Outline, ScaleDetections};
+use crate::pipeline::{DEFAULT_LAMBDA, FusedMask};
+use crate::space::{NetSize, PixelRect};
+use crate::study::Study;
+
+/// What the networks said about a study; λ does not change it.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub scales: Vec<ScaleDetections>,
+    pub fused: FusedMask,
+    pub detector: ModelIdentity,
+    pub segmenter: ModelIdentity,
+    /// The device that ran, in words.
+    pub device: String,
+    /// Stage name and milliseconds, in order.
+    pub timings_ms: Vec<(String, f64)>,
+}
+
+/// A study being read.
+#[derive(Clone, Debug)]
+pub struct Session {
+    study: Arc<Study>,
+    reading: Option<Arc<Reading>>,
+    truth: Option<Arc<GroundTruth>>,
+    lambda: f32,
+    outlines: HashMap<PixelRect, Arc<Outline>>,
+    candidates: Vec<Candidate>,
+    comparison: Option<Comparison>,
+}
+
+impl Session {
+    pub fn new(study: Arc<Study>) -> Self {
+        Self {
+            study,
+            reading: None,
+            truth: None,
+            lambda: DEFAULT_LAMBDA,
+            outlines: HashMap::new(),
+            candidates: Vec::new(),
+            comparison: None,
+        }
+    }
+
+    pub fn study(&self) -> &Arc<Study> {
+        &self.study
+    }
+
+    pub fn reading(&self) -> Option<&Arc<Reading>> {
+        self.reading.as_ref()
+    }
+
+    pub fn truth(&self) -> Option<&Arc<GroundTruth>> {
+        self.truth.as_ref()
+    }
+
+    pub fn lambda(&self) -> f32 {
+        self.lambda
+    }
+
+    /// The candidates at the current λ, highest score first.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The outline of a candidate box, once computed.
+    pub fn outline(&self, rect: PixelRect) -> Option<&Arc<Outline>> {
+        self.outlines.get(&rect)
+    }
+
+    /// Against groundtruth at the current λ; `None` without a reading or without groundtruth.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.comparison.as_ref()
+    }
+
+    /// Candidate boxes at the current λ whose outline is still to be computed, highest score first.
+    pub fn missing_outlines(&self) -> Vec<PixelRect> {
+        self.candidates.iter().map(|c| c.rect).filter(|rect| !self.outlines.contains_key(rect)).collect()
+    }
+
+    /// The sizes, smallest first, of which a detection overlaps the candidate's box.
+    pub fn scales_of(&self, candidate: &Candidate) -> Vec<NetSize> {
+        let rect = candidate.rect.into();
+        let fired = |s: &&ScaleDetections| s.detections.iter().any(|d| d.rect.intersection(&rect).area() > 0.0);
+        self.reading.iter().flat_map(|r| r.scales.iter().filter(fired).map(|s| s.size)).collect()
+    }
+
+    /// Moves the operating point, clamped to be finite and ≥ 0; candidates follow at once. Outlines are kept.
+    pub fn set_lambda(&mut self, lambda: f32) {
+        self.lambda = if lambda.is_finite() { lambda.max(0.0) } else { DEFAULT_LAMBDA };
+        self.update_candidates();
+    }
+
+    /// Takes a new reading; outlines of an earlier one are dropped, as other weights would have drawn others.
+    pub fn set_reading(&mut self, reading: Arc<Reading>) {
+        self.reading = Some(reading);
+        self.outlines.clear();
+        self.update_candidates();
+    }
+
+    pub fn set_truth(&mut self, truth: Option<Arc<GroundTruth>>) {
+        self.truth = truth;
+        self.update_comparison();
+    }
+
+    /// Adds outlines for boxes, of the current λ or of any other.
+    pub fn add_outlines(&mut self, outlines: impl IntoIterator<Item = (PixelRect, Arc<Outline>)>) {
+        self.outlines.extend(outlines);
+        self.update_comparison();
+    }
+
+    fn update_candidates(&mut self) {
+        self.candidates = self.reading.as_ref().map_or_else(Vec::new, |r| r.fused.candidates(self.lambda));
+        self.update_comparison();
+    }
+
+    fn update_comparison(&mut self) {
+        self.comparison = match (&self.reading, &self.truth) {
+            (Some(_), Some(truth)) => {
+                let outlines: Vec<_> = self.candidates.iter().map(|c| self.outline(c.rect).map(Arc::as_ref)).collect();
+                let image = &self.study.image;
+                Some(compare(&self.candidates, &outlines, truth, image.width(), image.height()))
+            }
+            _ => None,
+        };
+    }
+}

@@ -1,0 +1,1 @@
+//! Background threads: Job in, Update out.
