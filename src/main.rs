@@ -1,2 +1,8 @@
 //! Arguments, logging, start the window or a subcommand.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    mammoscope::cli::run(std::env::args_os())
+}

@@ -11,6 +11,8 @@ pub struct GroundTruth {
     pub lesions: Vec<Lesion>,
     /// The format's name in [`FORMATS`].
     pub format: &'static str,
+    /// The file it was read from, which is never written to.
+    pub path: Option<PathBuf>,
     pub warnings: Vec<String>,
 }
 

@@ -1,1 +1,95 @@
-//! The command line: one file per subcommand.
+//! The command line: the window, and one file per subcommand.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::inference::{DeviceChoice, ModelOptions};
+
+pub mod read;
+
+/// A viewer for the second reading of mammograms: finds and outlines masses. Research use, not for diagnosis.
+#[derive(Parser)]
+#[command(name = "mammoscope", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    window: WindowArgs,
+}
+
+/// The subcommands. A new one: its file in `cli/`, a row here and a row in [`run`].
+#[derive(Subcommand)]
+enum Command {
+    Read(read::Args),
+}
+
+#[derive(clap::Args)]
+struct WindowArgs {
+    /// Mammograms to open, or folders of them; the demonstration case when none is given. A file that is named like a
+    /// subcommand opens as ./read.
+    #[arg(value_name = "FILE|FOLDER")]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    models: ModelArgs,
+}
+
+/// Which weights and which device: the same words for the window and for every subcommand.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ModelArgs {
+    /// Where the networks run.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// YOLOv3 weights, .safetensors or Darknet .weights, in place of those that come with the program.
+    #[arg(long, value_name = "FILE")]
+    pub detector: Option<PathBuf>,
+    /// U-Net++ weights, .safetensors, in place of those that come with the program.
+    #[arg(long, value_name = "FILE")]
+    pub segmenter: Option<PathBuf>,
+    /// How many processor threads to use; all cores by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+impl ModelArgs {
+    pub fn options(&self) -> ModelOptions {
+        ModelOptions { device: self.device, detector: self.detector.clone(), segmenter: self.segmenter.clone() }
+    }
+
+    /// Sizes the thread pool that everything in the program shares; to be called once, before any work.
+    pub fn apply_threads(&self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the program with `arguments` (the program's name first). Bad arguments exit with status 2, trouble with 1; every
+/// message goes to standard error.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard error leaves nowhere to complain to.
+            error.print().ok();
+            return ExitCode::from(error.exit_code().try_into().unwrap_or(2));
+        }
+    };
+    let outcome = match cli.command {
+        None => window(cli.window),
+        Some(Command::Read(args)) => read::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("mammoscope: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn window(args: WindowArgs) -> anyhow::Result<ExitCode> {
+    args.models.apply_threads()?;
+    crate::ui::run(args.inputs, args.models.options())?;
+    Ok(ExitCode::SUCCESS)
+}
