@@ -21,8 +21,8 @@ pub enum SpacingSource {
     AtDetector,
     /// Nominal Scanned Pixel Spacing.
     Film,
-    /// Resolution tag of a raster file.
-    FileResolution,
+    /// Pixel Spacing alone: the file does not say at what depth it holds.
+    Unstated,
 }
 
 impl SpacingSource {
@@ -33,7 +33,7 @@ impl SpacingSource {
             Self::Magnification(_) => "corrected for magnification",
             Self::AtDetector => "at detector",
             Self::Film => "film",
-            Self::FileResolution => "file resolution",
+            Self::Unstated => "calibration not stated",
         }
     }
 }

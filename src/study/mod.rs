@@ -7,10 +7,12 @@ use crate::raster::GrayImage;
 mod geometry;
 mod grayscale;
 mod identity;
+mod voi;
 
 pub use geometry::{Spacing, SpacingSource};
-pub use grayscale::{Grayscale, Voi, VoiChoice, VoiLut};
-pub use identity::{Identity, Laterality, Sourced};
+pub use grayscale::{Grayscale, Modality, ModalityLut};
+pub use identity::{ChestWall, DicomReference, Identity, Laterality, Sourced};
+pub use voi::{Voi, VoiChoice, VoiLut};
 
 /// A mammogram as opened; shared between threads by `Arc` and never changed.
 #[derive(Clone, Debug)]
