@@ -1,5 +1,7 @@
 //! The window.
 
+pub mod viewport;
+
 use std::path::PathBuf;
 
 use crate::inference::ModelOptions;
