@@ -1,12 +1,25 @@
 //! The networks: the only place that names candle.
+//!
+//! [`load`] reads both weights files ([`weights`]), checks the default ones against the hashes that the program knows
+//! ([`defaults`]), chooses where to run ([`device`]) and builds [`yolov3`] and [`unetpp`] out of [`layers`].
+//!
+//! A model is added as one file beside `yolov3.rs` with a row in [`defaults`] and a parity test.
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use crate::pipeline::{Detector, Segmenter};
 
+pub mod decode;
+mod defaults;
 mod device;
+mod layers;
+pub mod unetpp;
+pub mod weights;
+pub mod yolov3;
 
-pub use device::DeviceChoice;
+pub use device::{Backend, DeviceChoice};
 
 /// Which weights and device to use.
 #[derive(Clone, Debug, Default)]
@@ -21,13 +34,42 @@ pub struct ModelOptions {
 pub struct Models {
     pub detector: Box<dyn Detector>,
     pub segmenter: Box<dyn Segmenter>,
-    /// What ran, in words: "CPU, 2 threads", "NVIDIA H200".
+    /// What ran, in words: "CPU, 2 threads", "CUDA device 0".
     pub device: String,
     /// Said once to the reader: "No CUDA device was found: running on the CPU."
     pub notice: Option<String>,
 }
 
-/// Loads both networks. An error is one plain sentence that names the file and the tensor.
-pub fn load(_options: &ModelOptions) -> anyhow::Result<Models> {
-    todo!()
+/// Loads both networks, side by side. Takes a fraction of a second: call it from a background thread.
+///
+/// # Errors
+/// One plain sentence that says which model's weights are at fault, which tensor, and what is wrong with it.
+pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
+    let chosen = device::choose(options.device)?;
+    let backend = &chosen.backend;
+    let (detector, segmenter) = std::thread::scope(|scope| {
+        let detector = scope.spawn(|| {
+            let source = defaults::DETECTOR.source(options.detector.as_deref())?;
+            yolov3::Yolov3::load(&source, backend).context("The detector's weights cannot be used")
+        });
+        let source = defaults::SEGMENTER.source(options.segmenter.as_deref());
+        let segmenter = source.and_then(|source| {
+            unetpp::UnetPlusPlus::load(&source, backend).context("The segmenter's weights cannot be used")
+        });
+        let failed = || Err(anyhow::anyhow!("The detector's weights cannot be used: loading them failed."));
+        (detector.join().unwrap_or_else(|_| failed()), segmenter)
+    });
+    Ok(Models {
+        detector: Box::new(detector.map_err(one_sentence)?),
+        segmenter: Box::new(segmenter.map_err(one_sentence)?),
+        device: chosen.description,
+        notice: chosen.notice,
+    })
+}
+
+/// The error and its causes as one sentence.
+fn one_sentence(error: anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    let end = if text.ends_with('.') { "" } else { "." };
+    anyhow::anyhow!("{text}{end}")
 }

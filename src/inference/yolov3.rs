@@ -1,0 +1,205 @@
+//! YOLOv3 (Redmon and Farhadi, 2018), the detector: Darknet-53 and three heads, 75 convolutions in the order of the standard
+//! `yolov3.cfg`. Input: one grey channel in [0, 1], standing for three equal ones.
+//!
+//! Every convolution but the three that end in a head has a batch norm and a leaky ReLU of slope 0.1.
+//!
+//! # Weights
+//! - Safetensors: `conv.{0…74}.weight` `[out, in, k, k]` and either `conv.{i}.bias` `[out]` (batch norm already folded in, and
+//!   always for the heads 58, 66 and 74) or `conv.{i}.bn.{weight,bias,running_mean,running_var}` `[out]`. Metadata: `format` =
+//!   `mammoscope-yolov3`, `name`, and the description below under the keys `anchors`, `anchor_units`, `net` and `classes`, each a
+//!   JSON text.
+//! - Darknet `.weights` with a description `<same stem>.json` beside it; safetensors without anchors may have one too.
+//!
+//! The description is explained at [`super::decode::Description`].
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::decode::{self, Description, Head};
+use super::device::Backend;
+use super::layers::{Activation, Conv, Maps};
+use super::weights::darknet::Layer;
+use super::weights::safetensors::TensorFile;
+use super::weights::{self, BatchNorm, ConvShape, ConvWeights, Format, Source, WeightError, darknet};
+use crate::findings::ModelIdentity;
+use crate::pipeline::{Cancel, Detector, NetDetection};
+use crate::raster::Raster;
+use crate::space::NetSize;
+
+/// The number of convolutions.
+pub const CONVOLUTIONS: usize = 75;
+/// The convolutions that end in a head, strides 32, 16 and 8.
+pub const HEADS: [usize; 3] = [58, 66, 74];
+/// The value of `format` in a safetensors file.
+pub const FORMAT: &str = "mammoscope-yolov3";
+/// The input's sides are multiples of this.
+pub const STRIDE: usize = 32;
+/// The largest input in pixels, which bounds the memory.
+const MAX_PIXELS: usize = 1 << 22;
+/// Residual blocks in each stage of the backbone.
+const BLOCKS: [usize; 5] = [1, 2, 8, 8, 4];
+
+/// The detector.
+pub struct Yolov3 {
+    convolutions: Vec<Conv>,
+    description: Description,
+    identity: ModelIdentity,
+    backend: Backend,
+}
+
+impl Yolov3 {
+    /// Reads the weights.
+    pub fn load(source: &Source, backend: &Backend) -> Result<Self, WeightError> {
+        let ((convolutions, description), identity) = weights::read(source, |format, bytes| match format {
+            Format::Safetensors => from_safetensors(bytes, &source.path, backend),
+            Format::Darknet => from_darknet(bytes, &source.path, backend),
+        })?;
+        Ok(Self { convolutions, description, identity, backend: backend.clone() })
+    }
+
+    /// The raw outputs of the heads at strides 32, 16 and 8, before any sigmoid.
+    ///
+    /// # Errors
+    /// An input whose sides are no multiples of 32, too large or not finite; [`crate::pipeline::Cancelled`].
+    pub fn heads(&self, input: &Raster<f32>, cancel: &Cancel) -> anyhow::Result<[Head; 3]> {
+        check_input(input)?;
+        let mut next = self.convolutions.iter();
+        let mut conv = |inputs: &[&Maps], residual: Option<&Maps>| match next.next() {
+            Some(layer) => layer.forward(inputs, residual, cancel),
+            None => Err(anyhow::anyhow!("The detector lacks a layer.")),
+        };
+
+        let mut x = conv(&[&Maps::from_images(&[input], &self.backend)?], None)?;
+        let mut stages = Vec::with_capacity(BLOCKS.len());
+        for blocks in BLOCKS {
+            x = conv(&[&x], None)?;
+            for _ in 0..blocks {
+                let narrow = conv(&[&x], None)?;
+                x = conv(&[&narrow], Some(&x))?;
+            }
+            stages.push(x.clone());
+        }
+
+        // Each head: five convolutions, whose result also goes up to the next finer head, then two more.
+        let mut heads = Vec::with_capacity(HEADS.len());
+        let mut neck: Option<Maps> = None;
+        for (stage, stride) in stages.iter().rev().zip([32, 16, 8]) {
+            x = match &neck {
+                None => conv(&[stage], None)?,
+                Some(neck) => {
+                    let up = conv(&[neck], None)?.upsampled()?;
+                    conv(&[&up, stage], None)?
+                }
+            };
+            for _ in 0..4 {
+                x = conv(&[&x], None)?;
+            }
+            let wide = conv(&[&x], None)?;
+            let output = conv(&[&wide], None)?;
+            let (_, _, height, width) = output.dims()?;
+            heads.push(Head { stride, width, height, values: output.values()? });
+            neck = Some(x.clone());
+        }
+        heads.try_into().map_err(|_| anyhow::anyhow!("The detector lacks a head."))
+    }
+}
+
+impl Detector for Yolov3 {
+    fn detect(
+        &mut self,
+        input: &Raster<f32>,
+        min_confidence: f32,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Vec<NetDetection>> {
+        let net = NetSize::new(input.width(), input.height());
+        let heads = self.heads(input, cancel)?;
+        cancel.check()?;
+        decode::boxes(&heads, &self.description, net, min_confidence)
+    }
+
+    fn identity(&self) -> ModelIdentity {
+        self.identity.clone()
+    }
+}
+
+fn check_input(input: &Raster<f32>) -> anyhow::Result<()> {
+    let (width, height) = (input.width(), input.height());
+    anyhow::ensure!(
+        width > 0 && height > 0 && width % STRIDE == 0 && height % STRIDE == 0,
+        "The detector needs an input whose sides are multiples of {STRIDE}, not {width}×{height}."
+    );
+    anyhow::ensure!(width * height <= MAX_PIXELS, "An input of {width}×{height} is too large for the detector.");
+    anyhow::ensure!(input.data().iter().all(|v| v.is_finite()), "The detector's input is not finite.");
+    Ok(())
+}
+
+/// The convolutions in file order.
+pub fn layers(classes: usize) -> Vec<Layer> {
+    let mut shapes = vec![ConvShape::new(3, 32, 3, 1)];
+    let mut width = 32;
+    for blocks in BLOCKS {
+        shapes.push(ConvShape::new(width, 2 * width, 3, 2));
+        width *= 2;
+        for _ in 0..blocks {
+            shapes.extend([ConvShape::new(width, width / 2, 1, 1), ConvShape::new(width / 2, width, 3, 1)]);
+        }
+    }
+    for (index, narrow) in [512, 256, 128].into_iter().enumerate() {
+        let first = if index == 0 { 1024 } else { 3 * narrow };
+        if index > 0 {
+            shapes.push(ConvShape::new(2 * narrow, narrow, 1, 1));
+        }
+        for inputs in [first, 2 * narrow, 2 * narrow] {
+            shapes.extend([ConvShape::new(inputs, narrow, 1, 1), ConvShape::new(narrow, 2 * narrow, 3, 1)]);
+        }
+        shapes.push(ConvShape::new(2 * narrow, 3 * (5 + classes), 1, 1));
+    }
+    let layer = |(index, shape)| Layer { name: format!("conv.{index}"), shape, batch_norm: !HEADS.contains(&index) };
+    shapes.into_iter().enumerate().map(layer).collect()
+}
+
+type Loaded = ((Vec<Conv>, Description), String);
+
+fn from_safetensors(bytes: &[u8], path: &Path, backend: &Backend) -> Result<Loaded, WeightError> {
+    let file = TensorFile::parse(bytes)?;
+    file.expect_format(FORMAT)?;
+    let description = match Description::from_metadata(|key| file.metadata(key))? {
+        Some(description) => description,
+        None => Description::beside(path)?,
+    };
+    let convolutions = layers(description.classes)
+        .into_par_iter()
+        .map(|layer| build(convolution(&file, &layer)?, &layer, backend))
+        .collect::<Result<_, _>>()?;
+    Ok(((convolutions, description), file.name().unwrap_or_else(|| "YOLOv3".to_owned())))
+}
+
+fn from_darknet(bytes: &[u8], path: &Path, backend: &Backend) -> Result<Loaded, WeightError> {
+    let description = Description::beside(path)?;
+    let layers = layers(description.classes);
+    let convolutions = darknet::read(bytes, &layers)?
+        .into_par_iter()
+        .zip(&layers)
+        .map(|(weights, layer)| build(weights, layer, backend))
+        .collect::<Result<_, _>>()?;
+    Ok(((convolutions, description), "YOLOv3 (Darknet weights)".to_owned()))
+}
+
+/// Reads one convolution, with its batch norm folded in where it still has one.
+fn convolution(file: &TensorFile<'_>, layer: &Layer) -> Result<ConvWeights, WeightError> {
+    let Layer { name, shape, batch_norm } = layer;
+    let weight = file.values(&format!("{name}.weight"), &shape.dims())?;
+    if *batch_norm && file.has(&format!("{name}.bn.weight")) {
+        BatchNorm::read(file, &format!("{name}.bn"), shape.outputs)?.fold(name, *shape, weight)
+    } else {
+        let bias = file.values(&format!("{name}.bias"), &[shape.outputs])?;
+        Ok(ConvWeights { shape: *shape, weight, bias })
+    }
+}
+
+fn build(weights: ConvWeights, layer: &Layer, backend: &Backend) -> Result<Conv, WeightError> {
+    let weights = if weights.shape.inputs == 3 { weights.for_grey() } else { weights };
+    let activation = if layer.batch_norm { Activation::Leaky } else { Activation::Linear };
+    Conv::new(weights, activation, backend).map_err(|error| WeightError::Build(error.to_string()))
+}
