@@ -1,21 +1,65 @@
 //! Step 2: boxes at one network size, in image pixels.
 
+use super::resize::resample;
 use super::{Cancel, Detector, NetDetection, Parameters, Prepared};
-use crate::findings::ScaleDetections;
-use crate::space::NetSize;
+use crate::findings::{Detection, ScaleDetections};
+use crate::space::{ImageRect, NetRect, NetSize, image_from_net};
+
+/// The most boxes that one scale keeps, strongest first. A trained detector gives a handful; the limit bounds the fused
+/// mask's grid when untrained weights give thousands.
+pub const MAX_BOXES: usize = 100;
 
 /// Runs the detector on the image resized to `size`, suppresses within the scale, maps to the image and clips.
+///
+/// The boxes come strongest first, at most [`MAX_BOXES`] of them, each with a positive area inside the image.
 pub fn detect_scale(
-    _image: &Prepared,
-    _detector: &mut dyn Detector,
-    _size: NetSize,
-    _parameters: &Parameters,
-    _cancel: &Cancel,
+    image: &Prepared,
+    detector: &mut dyn Detector,
+    size: NetSize,
+    parameters: &Parameters,
+    cancel: &Cancel,
 ) -> anyhow::Result<ScaleDetections> {
-    todo!()
+    cancel.check()?;
+    let bounds = ImageRect::from(image.image.bounds());
+    let input = resample(&image.image, bounds, size);
+    cancel.check()?;
+    let mut boxes = detector.detect(&input, parameters.min_confidence, cancel)?;
+    cancel.check()?;
+    boxes.retain(|b| is_usable(b) && b.confidence >= parameters.min_confidence);
+    let detections = suppress(boxes, parameters.nms_iou)
+        .into_iter()
+        .filter_map(|b| {
+            let rect = image_from_net(b.rect, size, image.image.width(), image.image.height()).intersection(&bounds);
+            (rect.area() > 0.0).then_some(Detection { rect, confidence: b.confidence })
+        })
+        .take(MAX_BOXES)
+        .collect();
+    Ok(ScaleDetections { size, detections })
 }
 
-/// Greedy non-maximum suppression; strongest first.
-pub fn suppress(_boxes: Vec<NetDetection>, _iou: f64) -> Vec<NetDetection> {
-    todo!()
+/// Greedy non-maximum suppression; strongest first. Of boxes with equal confidence the earlier one counts as stronger.
+pub fn suppress(mut boxes: Vec<NetDetection>, iou: f64) -> Vec<NetDetection> {
+    boxes.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let mut kept: Vec<NetDetection> = Vec::new();
+    for candidate in boxes {
+        let rect = as_f64(candidate.rect);
+        if kept.iter().all(|k| as_f64(k.rect).iou(&rect) <= iou) {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+/// Finite, of positive area and of positive confidence: an overflow in the network must not reach the fused mask.
+fn is_usable(b: &NetDetection) -> bool {
+    let r = b.rect;
+    [r.x0, r.y0, r.x1, r.y1, b.confidence].iter().all(|v| v.is_finite())
+        && r.x1 > r.x0
+        && r.y1 > r.y0
+        && b.confidence > 0.0
+}
+
+/// The same rectangle with f64 edges, for its overlap measures alone.
+fn as_f64(r: NetRect) -> ImageRect {
+    ImageRect::new(r.x0.into(), r.y0.into(), r.x1.into(), r.y1.into())
 }

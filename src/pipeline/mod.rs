@@ -2,6 +2,9 @@
 //!
 //! [`prepare`] → [`detect`] at five sizes → [`fuse`] → candidates(λ) → [`segment`] → outline and measures.
 
+pub mod analyse;
+mod boundary;
+mod components;
 pub mod contour;
 pub mod detect;
 pub mod equalise;
@@ -11,10 +14,11 @@ pub mod prepare;
 pub mod resize;
 pub mod segment;
 
+pub use analyse::{Analysis, Progress, analyse};
 pub use detect::{detect_scale, suppress};
 pub use fuse::FusedMask;
 pub use prepare::{Prepared, prepare};
-pub use segment::{PATCH, outline};
+pub use segment::{PATCH, outline, patch, patch_rect};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +114,11 @@ pub trait Segmenter: Send {
         heads: usize,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<ProbabilityMap>>;
+
+    /// How many patches to give at once: more where they run side by side, few where cancelling would wait for them.
+    fn preferred_batch(&self) -> usize {
+        2
+    }
 
     fn identity(&self) -> ModelIdentity;
 }

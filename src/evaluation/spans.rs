@@ -1,0 +1,70 @@
+//! Regions as runs of pixels per row: overlaps of small regions on a large image without an image-sized mask.
+
+use crate::space::PixelRect;
+
+/// A set of image pixels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spans {
+    /// (row, first column, column after the last); by row, then column; neither empty, overlapping nor touching.
+    runs: Vec<(usize, usize, usize)>,
+}
+
+impl Spans {
+    /// The pixels of `region` for which `inside` is true; it is given coordinates relative to the region's corner.
+    pub fn of(region: PixelRect, inside: impl Fn(usize, usize) -> bool) -> Self {
+        let mut runs = Vec::new();
+        for y in 0..region.height() {
+            let mut start = None;
+            for x in 0..region.width() {
+                match (inside(x, y), start) {
+                    (true, None) => start = Some(x),
+                    (false, Some(first)) => {
+                        runs.push((region.y0 + y, region.x0 + first, region.x0 + x));
+                        start = None;
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(first) = start {
+                runs.push((region.y0 + y, region.x0 + first, region.x1));
+            }
+        }
+        Self { runs }
+    }
+
+    /// All pixels that lie in any of `parts`.
+    pub fn union<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all: Vec<_> = parts.flat_map(|p| p.runs.iter().copied()).collect();
+        all.sort_unstable();
+        let mut runs: Vec<(usize, usize, usize)> = Vec::with_capacity(all.len());
+        for (y, x0, x1) in all {
+            match runs.last_mut() {
+                Some(last) if last.0 == y && last.2 >= x0 => last.2 = last.2.max(x1),
+                _ => runs.push((y, x0, x1)),
+            }
+        }
+        Self { runs }
+    }
+
+    /// The number of pixels.
+    pub fn area(&self) -> usize {
+        self.runs.iter().map(|(_, x0, x1)| x1 - x0).sum()
+    }
+
+    /// The number of pixels in both.
+    pub fn common_area(&self, other: &Self) -> usize {
+        let (mut a, mut b) = (self.runs.iter().peekable(), other.runs.iter().peekable());
+        let mut area = 0;
+        while let (Some(&&(ya, xa0, xa1)), Some(&&(yb, xb0, xb1))) = (a.peek(), b.peek()) {
+            if ya == yb {
+                area += xa1.min(xb1).saturating_sub(xa0.max(xb0));
+            }
+            if (ya, xa1) <= (yb, xb1) {
+                a.next();
+            } else {
+                b.next();
+            }
+        }
+        area
+    }
+}
