@@ -1,9 +1,30 @@
 //! Groundtruth beside an image: one file per format, and the table of formats.
+//!
+//! Coordinates are image pixels, (0, 0) the top-left corner of the top-left pixel. Whatever a format says, what is returned
+//! lies inside the image and is finite. Files are untrusted: their size, the number of their points and the memory that
+//! reading them takes are bounded.
 
 use std::path::{Path, PathBuf};
 
 use crate::findings::Contour;
 use crate::space::{ImagePoint, ImageRect};
+
+mod beside;
+mod coco;
+mod collect;
+mod inbreast;
+mod json;
+mod labelme;
+mod mask;
+mod names;
+mod source;
+mod trace;
+mod yolo;
+
+pub use beside::{find_beside, find_in, is_mask_name};
+pub use names::kind_of;
+pub use source::Source;
+pub use trace::{MaskComponent, components};
 
 /// Groundtruth of one image, in its pixels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,13 +62,32 @@ pub enum LesionShape {
     Points(Vec<ImagePoint>),
 }
 
+impl LesionShape {
+    /// The smallest box around the shape; of zero area for a single point.
+    pub fn bounds(&self) -> ImageRect {
+        match self {
+            Self::Box(rect) => *rect,
+            Self::Outline(contours) => bounds_of(contours.iter().flat_map(|c| &c.points)),
+            Self::Points(points) => bounds_of(points.iter()),
+        }
+    }
+}
+
+fn bounds_of<'a>(points: impl Iterator<Item = &'a ImagePoint>) -> ImageRect {
+    let inverted = ImageRect::new(f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY);
+    let bounds =
+        points.fold(inverted, |r, p| ImageRect::new(r.x0.min(p.x), r.y0.min(p.y), r.x1.max(p.x), r.y1.max(p.y)));
+    if bounds.x0 <= bounds.x1 { bounds } else { ImageRect::default() }
+}
+
 /// A groundtruth format.
 pub struct Format {
     pub name: &'static str,
-    /// Lower-case, without the dot.
+    /// Lower-case, without the dot; for file dialogs. What a file is, its content decides.
     pub extensions: &'static [&'static str],
-    /// Reads the file for the image named `stem` of `width` × `height` pixels.
-    pub read: fn(path: &Path, stem: &str, width: usize, height: usize) -> Result<GroundTruth, TruthError>,
+    /// Whether the content is of this format, good or damaged.
+    pub recognises: fn(&Source) -> bool,
+    pub read: fn(&Source) -> Result<GroundTruth, TruthError>,
 }
 
 /// Why groundtruth could not be read: one plain sentence.
@@ -55,16 +95,17 @@ pub struct Format {
 #[error("{0}")]
 pub struct TruthError(pub String);
 
-/// All formats, tried by extension, then by content.
-pub const FORMATS: &[Format] = &[];
+/// All formats, in the order in which they are tried.
+pub const FORMATS: &[Format] = &[inbreast::FORMAT, mask::FORMAT, coco::FORMAT, labelme::FORMAT, yolo::FORMAT];
 
 /// Reads groundtruth of any format for the image `stem` of `width` × `height` pixels.
-pub fn read(_path: &Path, _stem: &str, _width: usize, _height: usize) -> Result<GroundTruth, TruthError> {
-    todo!()
-}
-
-/// The groundtruth file that lies beside an image (same stem with .xml, `<stem>_mask.png`, `../AllXML/<id>.xml`, a COCO file
-/// that names it), if any.
-pub fn find_beside(_image: &Path) -> Option<PathBuf> {
-    todo!()
+pub fn read(path: &Path, stem: &str, width: usize, height: usize) -> Result<GroundTruth, TruthError> {
+    let source = Source::open(path, stem, width, height)?;
+    let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&source)) else {
+        let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+        let text = format!("This is not groundtruth of a known format ({}): choose another file.", names.join(", "));
+        return Err(TruthError(text));
+    };
+    let truth = (format.read)(&source)?;
+    Ok(GroundTruth { format: format.name, path: Some(path.to_path_buf()), ..truth })
 }
