@@ -10,9 +10,21 @@ use crate::session::Session;
 use crate::space::NetSize;
 use crate::study::Voi;
 
+mod annotated;
+mod draw;
+mod json;
+mod strip;
+mod text;
 mod whole;
 
+pub use annotated::compose;
+pub use draw::{Picture, Rgb};
 pub use whole::write_whole;
+
+/// The colours of the method, here and on the screen.
+pub const DETECTION: Rgb = [255, 214, 10];
+pub const CONTOUR: Rgb = [255, 59, 48];
+pub const TRUTH: Rgb = [48, 209, 88];
 
 /// How the image is shown: the parts of the view that an annotated image repeats.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +83,7 @@ impl Exporter {
 pub struct ExportError(pub String);
 
 /// All exporters.
-pub const EXPORTERS: &[Exporter] = &[];
+pub const EXPORTERS: &[Exporter] = &[annotated::PNG, annotated::TIFF, json::FINDINGS];
 
 /// Whether both paths lead to one existing file, through links and other spellings too.
 fn same_file(a: &Path, b: &Path) -> bool {

@@ -7,7 +7,7 @@ mod report;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use report::{FindingReport, Report};
+pub use report::{FindingReport, Report, Timings};
 
 use crate::annotation::GroundTruth;
 use crate::evaluation::{Comparison, compare};
