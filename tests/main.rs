@@ -1,6 +1,10 @@
 //! The tests: one binary, a module per part of the program.
+
 mod evaluation;
 mod fuse;
+mod networks;
 mod pipeline;
 mod pipeline_contour;
 mod random;
+mod random_weights;
+mod weights;

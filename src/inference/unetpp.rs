@@ -12,8 +12,6 @@
 //! `nodes.{i}_{j}.bn{1,2}.{weight,bias,running_mean,running_var}`, `heads.{0…3}.{weight,bias}`. Metadata: `format` =
 //! `mammoscope-unetpp`, `name`.
 
-use rayon::prelude::*;
-
 use super::decode::sigmoid;
 use super::device::Backend;
 use super::layers::{Activation, Conv, Maps};
@@ -63,8 +61,7 @@ impl UnetPlusPlus {
             }
             let file = TensorFile::parse(bytes)?;
             file.expect_format(FORMAT)?;
-            let convolutions: Vec<Conv> =
-                specs().into_par_iter().map(|spec| spec.load(&file, backend)).collect::<Result<_, _>>()?;
+            let convolutions = weights::in_parallel(specs(), |spec| spec.load(&file, backend))?;
             Ok((convolutions, file.name().unwrap_or_else(|| "U-Net++ (VGG-19)".to_owned())))
         })?;
         // In the order of `specs`, which yields as many as are taken here.

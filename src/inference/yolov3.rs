@@ -14,8 +14,6 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::decode::{self, Description, Head};
 use super::device::Backend;
 use super::layers::{Activation, Conv, Maps};
@@ -168,21 +166,16 @@ fn from_safetensors(bytes: &[u8], path: &Path, backend: &Backend) -> Result<Load
         Some(description) => description,
         None => Description::beside(path)?,
     };
-    let convolutions = layers(description.classes)
-        .into_par_iter()
-        .map(|layer| build(convolution(&file, &layer)?, &layer, backend))
-        .collect::<Result<_, _>>()?;
+    let convolutions =
+        weights::in_parallel(layers(description.classes), |layer| build(convolution(&file, &layer)?, &layer, backend))?;
     Ok(((convolutions, description), file.name().unwrap_or_else(|| "YOLOv3".to_owned())))
 }
 
 fn from_darknet(bytes: &[u8], path: &Path, backend: &Backend) -> Result<Loaded, WeightError> {
     let description = Description::beside(path)?;
     let layers = layers(description.classes);
-    let convolutions = darknet::read(bytes, &layers)?
-        .into_par_iter()
-        .zip(&layers)
-        .map(|(weights, layer)| build(weights, layer, backend))
-        .collect::<Result<_, _>>()?;
+    let read = darknet::read(bytes, &layers)?.into_iter().zip(&layers).collect();
+    let convolutions = weights::in_parallel(read, |(weights, layer)| build(weights, layer, backend))?;
     Ok(((convolutions, description), "YOLOv3 (Darknet weights)".to_owned()))
 }
 

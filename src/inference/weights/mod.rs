@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::findings::ModelIdentity;
@@ -107,6 +108,15 @@ pub fn read<T: Send>(
     }
     let (value, name) = loaded?;
     Ok((value, ModelIdentity { name, sha256 }))
+}
+
+/// `build` for every item on all cores, in the order of the items; of several errors the first item's.
+pub fn in_parallel<I: Send, T: Send>(
+    items: Vec<I>,
+    build: impl Fn(I) -> Result<T, WeightError> + Sync + Send,
+) -> Result<Vec<T>, WeightError> {
+    let results: Vec<_> = items.into_par_iter().map(build).collect();
+    results.into_iter().collect()
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, WeightError> {
