@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::inference::{DeviceChoice, ModelOptions};
@@ -88,8 +89,43 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     })
 }
 
+/// Opens the window. Where there is no display, the demonstration case is read without one; named files are not, as nobody
+/// said where their results should go.
 fn window(args: WindowArgs) -> anyhow::Result<ExitCode> {
-    args.models.apply_threads()?;
-    crate::ui::run(args.inputs, args.models.options())?;
-    Ok(ExitCode::SUCCESS)
+    if has_display() {
+        args.models.apply_threads()?;
+        crate::ui::run(args.inputs, args.models.options())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.inputs.is_empty() {
+        anyhow::bail!(
+            "No display was found, so no window can be opened: `mammoscope read FILE --out FOLDER` reads without one."
+        );
+    }
+    let demonstration = crate::resources::demonstration_case()
+        .context("No display was found, and the demonstration case is not installed beside the program")?;
+    let out = PathBuf::from(DEMONSTRATION_RESULTS);
+    eprintln!("No display was found: the demonstration case is read without a window.");
+    let status = read::run(read::Args {
+        inputs: vec![demonstration],
+        out: out.clone(),
+        lambda: crate::pipeline::DEFAULT_LAMBDA,
+        truth: None,
+        models: args.models,
+    })?;
+    if status == ExitCode::SUCCESS {
+        let out = out.canonicalize().unwrap_or(out);
+        eprintln!("The findings (JSON) and the annotated image (PNG) are in {}.", out.display());
+    }
+    Ok(status)
+}
+
+/// Where the demonstration case's results go, in the current folder.
+const DEMONSTRATION_RESULTS: &str = "mammoscope-demo";
+
+/// Whether a window can be hoped for. Only on Linux and its like can one tell beforehand.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(all(unix, not(target_os = "macos")))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(is_set)
 }

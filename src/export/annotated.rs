@@ -13,8 +13,9 @@ use rayon::prelude::*;
 
 use super::draw::{Lines, Picture, Stroke};
 use super::strip::{self, Strip};
-use super::{CONTOUR, DETECTION, ExportError, ExportView, Exporter, TRUTH};
-use crate::annotation::{LesionKind, LesionShape};
+use super::{ExportError, ExportView, Exporter};
+use crate::annotation::{Lesion, LesionKind, LesionShape};
+use crate::marks::{CANDIDATE, CONTOUR, DETECTION, HALO, HALO_OPACITY, HALO_WIDTH, Mark, TRUTH, detection_opacity};
 use crate::session::Session;
 use crate::space::{ImagePoint, ImageRect};
 
@@ -25,18 +26,18 @@ pub const TIFF: Exporter = Exporter { name: "Annotated image, TIFF", extension: 
 pub fn compose(session: &Session, view: &ExportView) -> Picture {
     let image = &session.study().image;
     let (width, height) = (image.width(), image.height());
-    let unit = line_unit(width, height);
-    let strip = Strip::new(session, view, width, unit);
+    let point = point_size(width, height);
+    let strip = Strip::new(session, view, width, point);
     let mut picture = shown_image(session, view, strip.height());
-    draw_layers(&mut picture, session, view, unit);
+    draw_layers(&mut picture, session, view, point);
     strip.draw(&mut picture, height);
     picture
 }
 
-/// The width of a normal line in pixels: even, so that it is crisp when centred between pixels.
-fn line_unit(width: usize, height: usize) -> f64 {
-    let longest = width.max(height) as f64;
-    ((longest / 1100.0 / 2.0).round() * 2.0).max(2.0)
+/// A screen point in image pixels, on a screen that the whole image is fitted to; whole, so that boxes between pixels come
+/// out crisp.
+fn point_size(width: usize, height: usize) -> f64 {
+    (width.max(height) as f64 / 1600.0).round().max(1.0)
 }
 
 fn shown_image(session: &Session, view: &ExportView, strip: usize) -> Picture {
@@ -57,78 +58,77 @@ fn shown_image(session: &Session, view: &ExportView, strip: usize) -> Picture {
     Picture::new(width, height + strip, data)
 }
 
-fn draw_layers(picture: &mut Picture, session: &Session, view: &ExportView, unit: f64) {
-    let (width, height) = (session.study().image.width(), session.study().image.height());
+fn draw_layers(picture: &mut Picture, session: &Session, view: &ExportView, point: f64) {
     let layers = &view.layers;
-    let mut boxes = Lines::new(width, height);
     if layers.detections {
         let shown = session.reading().into_iter().flat_map(|r| &r.scales);
-        for scale in shown.filter(|s| layers.scale.is_none_or(|size| size == s.size)) {
-            scale.detections.iter().for_each(|d| boxes.rect(&d.rect, detection_stroke(unit)));
-        }
-    }
-    if layers.candidates {
-        session.candidates().iter().for_each(|c| boxes.rect(&ImageRect::from(c.rect), candidate_stroke(unit)));
-    }
-    picture.paint(&boxes, DETECTION);
-    if layers.candidates && session.candidates().len() > 1 {
-        strip::number_candidates(picture, session, height, unit);
+        let shown = shown.filter(|s| layers.scale.is_none_or(|size| size == s.size));
+        let detections: Vec<_> = shown.flat_map(|s| &s.detections).collect();
+        draw_mark(picture, session, &DETECTION, point, &mut |lines, stroke| {
+            for d in &detections {
+                lines.rect(&d.rect, Stroke { opacity: detection_opacity(d.confidence), ..stroke });
+            }
+        });
     }
     if layers.truth {
-        picture.paint(&truth_lines(session, unit), TRUTH);
+        let lesions = session.truth().map_or(&[][..], |t| &t.lesions);
+        draw_mark(picture, session, &TRUTH, point, &mut |lines, stroke| {
+            lesions.iter().for_each(|lesion| draw_lesion(lines, lesion, stroke, point));
+        });
     }
     if layers.contours {
-        let mut lines = Lines::new(width, height);
-        let outlines = session.candidates().iter().filter_map(|c| session.outline(c.rect));
-        for contour in outlines.flat_map(|o| &o.contours) {
-            lines.polygon(&contour.points, contour_stroke(unit));
+        let outlines: Vec<_> = session.candidates().iter().filter_map(|c| session.outline(c.rect)).collect();
+        draw_mark(picture, session, &CONTOUR, point, &mut |lines, stroke| {
+            outlines.iter().flat_map(|o| &o.contours).for_each(|c| lines.polygon(&c.points, stroke));
+        });
+    }
+    if layers.candidates {
+        draw_mark(picture, session, &CANDIDATE, point, &mut |lines, stroke| {
+            session.candidates().iter().for_each(|c| lines.corners(&ImageRect::from(c.rect), stroke));
+        });
+        if session.candidates().len() > 1 {
+            strip::number_candidates(picture, session, point);
         }
-        picture.paint(&lines, CONTOUR);
     }
 }
 
-fn truth_lines(session: &Session, unit: f64) -> Lines {
-    let mut lines = Lines::new(session.study().image.width(), session.study().image.height());
-    for lesion in session.truth().iter().flat_map(|t| &t.lesions) {
-        let stroke = match lesion.kind {
-            LesionKind::Mass => truth_stroke(unit),
-            LesionKind::Other => Stroke { width: unit / 2.0, ..truth_stroke(unit) },
-        };
-        match &lesion.shape {
-            LesionShape::Outline(contours) => contours.iter().for_each(|c| lines.polygon(&c.points, stroke)),
-            LesionShape::Box(rect) => lines.rect(rect, stroke),
-            LesionShape::Points(points) => {
-                points.iter().for_each(|p| ring(&mut lines, *p, unit));
-            }
-        }
+/// Draws a layer twice: its halo, then its lines.
+fn draw_mark(
+    picture: &mut Picture,
+    session: &Session,
+    mark: &Mark,
+    point: f64,
+    draw: &mut dyn FnMut(&mut Lines, Stroke),
+) {
+    let image = &session.study().image;
+    let stroke = Stroke::of(mark, point);
+    let halo = stroke.widened(f64::from(HALO_WIDTH) * point);
+    for (stroke, colour, opacity) in [(halo, HALO, HALO_OPACITY), (stroke, mark.color, 1.0)] {
+        let mut lines = Lines::new(image.width(), image.height());
+        draw(&mut lines, stroke);
+        picture.paint(&lines, colour, opacity);
     }
-    lines
+}
+
+/// Masses in full width; what does not count as a mass in half.
+fn draw_lesion(lines: &mut Lines, lesion: &Lesion, stroke: Stroke, point: f64) {
+    let thin = Stroke { width: stroke.width - f64::from(TRUTH.width) * point / 2.0, ..stroke };
+    let stroke = if lesion.kind == LesionKind::Mass { stroke } else { thin };
+    match &lesion.shape {
+        LesionShape::Outline(contours) => contours.iter().for_each(|c| lines.polygon(&c.points, stroke)),
+        LesionShape::Box(rect) => lines.rect(rect, stroke),
+        LesionShape::Points(points) => points.iter().for_each(|p| ring(lines, *p, thin, point)),
+    }
 }
 
 /// A point is a small circle around it: what it marks stays visible.
-fn ring(lines: &mut Lines, center: ImagePoint, unit: f64) {
+fn ring(lines: &mut Lines, center: ImagePoint, stroke: Stroke, point: f64) {
     let corner = |i: usize| {
         let angle = std::f64::consts::TAU * i as f64 / 16.0;
-        ImagePoint::new(center.x + 4.0 * unit * angle.cos(), center.y + 4.0 * unit * angle.sin())
+        ImagePoint::new(center.x + 6.0 * point * angle.cos(), center.y + 6.0 * point * angle.sin())
     };
     let corners: Vec<_> = (0..16).map(corner).collect();
-    lines.polygon(&corners, Stroke { width: unit / 2.0, dash: None });
-}
-
-pub fn candidate_stroke(unit: f64) -> Stroke {
-    Stroke { width: unit, dash: None }
-}
-
-pub fn detection_stroke(unit: f64) -> Stroke {
-    Stroke { width: unit / 2.0, dash: None }
-}
-
-pub fn contour_stroke(unit: f64) -> Stroke {
-    Stroke { width: unit * 1.5, dash: None }
-}
-
-pub fn truth_stroke(unit: f64) -> Stroke {
-    Stroke { width: unit, dash: Some((unit * 4.0, unit * 4.0)) }
+    lines.polygon(&corners, Stroke { dash: None, ..stroke });
 }
 
 fn encode_png(session: &Session, view: &ExportView, file: &mut BufWriter<&File>) -> Result<(), ExportError> {

@@ -4,11 +4,9 @@
 //! twice. Coverage of a pixel is taken from the distance of its centre to the line, which is exact to within a few per cent
 //! for lines of at least two pixels.
 
+use crate::marks::{DASH, DASH_GAP, DOT_GAP, LineStyle, Mark, Rgb};
 use crate::raster::Raster;
 use crate::space::{ImagePoint, ImageRect};
-
-/// Red, green, blue.
-pub type Rgb = [u8; 3];
 
 /// A picture `[height, width]` of RGB bytes.
 pub struct Picture {
@@ -47,12 +45,13 @@ impl Picture {
         }
     }
 
-    /// Paints a layer of lines whose (0, 0) is the picture's.
-    pub fn paint(&mut self, lines: &Lines, colour: Rgb) {
+    /// Paints a layer of lines whose (0, 0) is the picture's, with `opacity` in [0, 1].
+    pub fn paint(&mut self, lines: &Lines, colour: Rgb, opacity: f32) {
+        let opacity = (opacity.clamp(0.0, 1.0) * 255.0).round() as u32;
         for y in lines.touched.clone() {
             for (x, &coverage) in lines.coverage.row(y).iter().enumerate() {
                 if coverage > 0 {
-                    self.blend(x, y, colour, coverage);
+                    self.blend(x, y, colour, (u32::from(coverage) * opacity / 255) as u8);
                 }
             }
         }
@@ -64,8 +63,30 @@ impl Picture {
 pub struct Stroke {
     /// In pixels.
     pub width: f64,
-    /// Lengths on and off in pixels; `None` is solid.
+    /// Lengths on and off in pixels, between the round ends; `None` is solid.
     pub dash: Option<(f64, f64)>,
+    /// In [0, 1].
+    pub opacity: f32,
+}
+
+impl Stroke {
+    /// A mark's line where a screen point is `point` pixels.
+    pub fn of(mark: &Mark, point: f64) -> Self {
+        let width = f64::from(mark.width) * point;
+        // The round ends lengthen a dash by the line's width.
+        let dash = |on: f32, off: f32| Some(((f64::from(on) * point - width).max(0.0), f64::from(off) * point + width));
+        let dash = match mark.line {
+            LineStyle::Solid | LineStyle::Corners => None,
+            LineStyle::Dashed => dash(DASH, DASH_GAP),
+            LineStyle::Dotted => dash(mark.width, DOT_GAP),
+        };
+        Self { width, dash, opacity: 1.0 }
+    }
+
+    /// The same line, wider by `by` pixels on each side.
+    pub fn widened(self, by: f64) -> Self {
+        Self { width: self.width + 2.0 * by, ..self }
+    }
 }
 
 /// The coverage of a layer of lines, one byte a pixel.
@@ -93,9 +114,15 @@ impl Lines {
         self.polygon(&corners.map(|(x, y)| ImagePoint::new(x, y)), stroke);
     }
 
-    /// A dot of the stroke's width.
-    pub fn dot(&mut self, center: ImagePoint, stroke: Stroke) {
-        self.piece(center, center, stroke.width / 2.0);
+    /// The corners of a rectangle: a quarter of each side from both of its ends.
+    pub fn corners(&mut self, r: &ImageRect, stroke: Stroke) {
+        let (w, h) = (r.width() / 4.0, r.height() / 4.0);
+        for (x, inwards) in [(r.x0, w), (r.x1, -w)] {
+            for (y, downwards) in [(r.y0, h), (r.y1, -h)] {
+                let bend = [(x + inwards, y), (x, y), (x, y + downwards)];
+                self.polyline(bend.map(|(x, y)| ImagePoint::new(x, y)), stroke);
+            }
+        }
     }
 
     /// Connected line segments; dashes run on around corners.
@@ -105,8 +132,8 @@ impl Lines {
         let mut travelled = 0.0;
         for to in points {
             match stroke.dash {
-                Some((on, off)) => self.dashed(from, to, travelled, (on, off), stroke.width / 2.0),
-                None => self.segment(from, to, stroke.width / 2.0),
+                Some(dash) => self.dashed(from, to, travelled, dash, stroke),
+                None => self.segment(from, to, stroke),
             }
             travelled += from.distance(to);
             from = to;
@@ -114,7 +141,7 @@ impl Lines {
     }
 
     /// The parts of a segment that are on, when `travelled` pixels of dashes came before it.
-    fn dashed(&mut self, from: ImagePoint, to: ImagePoint, travelled: f64, (on, off): (f64, f64), half: f64) {
+    fn dashed(&mut self, from: ImagePoint, to: ImagePoint, travelled: f64, (on, off): (f64, f64), stroke: Stroke) {
         let length = from.distance(to);
         let at = |distance: f64| {
             let t = if length > 0.0 { distance / length } else { 0.0 };
@@ -125,25 +152,27 @@ impl Lines {
         while start < length {
             let (a, b) = (start.max(0.0), (start + on).min(length));
             if a <= b && b >= 0.0 {
-                self.segment(at(a), at(b), half);
+                self.segment(at(a), at(b), stroke);
             }
             start += period;
         }
     }
 
     /// A segment in short pieces, so that a long diagonal one costs by its length and not by the square around it.
-    fn segment(&mut self, from: ImagePoint, to: ImagePoint, half: f64) {
+    fn segment(&mut self, from: ImagePoint, to: ImagePoint, stroke: Stroke) {
         let pieces = (from.distance(to) / 16.0).ceil().clamp(1.0, 1e6) as usize;
         let at = |i: usize| {
             let t = i as f64 / pieces as f64;
             ImagePoint::new(from.x + t * (to.x - from.x), from.y + t * (to.y - from.y))
         };
         for i in 0..pieces {
-            self.piece(at(i), at(i + 1), half);
+            self.piece(at(i), at(i + 1), stroke);
         }
     }
 
-    fn piece(&mut self, a: ImagePoint, b: ImagePoint, half: f64) {
+    fn piece(&mut self, a: ImagePoint, b: ImagePoint, stroke: Stroke) {
+        let half = stroke.width / 2.0;
+        let full = 255.0 * f64::from(stroke.opacity.clamp(0.0, 1.0));
         let reach = half + 1.0;
         let range = |low: f64, high: f64, side: usize| {
             let end = (high + reach).ceil().clamp(0.0, side as f64) as usize;
@@ -165,7 +194,7 @@ impl Lines {
                 let (px, py) = (x as f64 + 0.5 - a.x, y as f64 + 0.5 - a.y);
                 let t = if squared > 0.0 { ((px * dx + py * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
                 let distance = (px - t * dx).hypot(py - t * dy);
-                let covered = ((half + 0.5 - distance).clamp(0.0, 1.0) * 255.0).round() as u8;
+                let covered = ((half + 0.5 - distance).clamp(0.0, 1.0) * full).round() as u8;
                 row[x] = row[x].max(covered);
             }
         }

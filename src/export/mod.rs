@@ -18,13 +18,8 @@ mod text;
 mod whole;
 
 pub use annotated::compose;
-pub use draw::{Picture, Rgb};
+pub use draw::Picture;
 pub use whole::write_whole;
-
-/// The colours of the method, here and on the screen.
-pub const DETECTION: Rgb = [255, 214, 10];
-pub const CONTOUR: Rgb = [255, 59, 48];
-pub const TRUTH: Rgb = [48, 209, 88];
 
 /// How the image is shown: the parts of the view that an annotated image repeats.
 #[derive(Clone, Debug, Default, PartialEq)]

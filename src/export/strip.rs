@@ -1,12 +1,12 @@
 //! The strip below an annotated image: legend, findings, provenance.
 
-use super::annotated::{candidate_stroke, contour_stroke, detection_stroke, truth_stroke};
-use super::draw::{Lines, Picture, Rgb, Stroke};
+use super::ExportView;
+use super::draw::{Lines, Picture, Stroke};
 use super::text::Text;
-use super::{CONTOUR, DETECTION, ExportView, TRUTH};
 use crate::findings::{Candidate, ModelIdentity};
+use crate::marks::{CANDIDATE, CONTOUR, DETECTION, LineStyle, Mark, Rgb, TRUTH};
 use crate::session::Session;
-use crate::space::{ImagePoint, Millimetres};
+use crate::space::{ImagePoint, ImageRect, Millimetres};
 
 const INK: Rgb = [220, 220, 220];
 /// More findings than this are counted instead of listed.
@@ -15,21 +15,22 @@ const MAX_LISTED: usize = 12;
 /// What stands in the strip.
 pub struct Strip {
     text: Option<Text>,
-    legend: Vec<(Stroke, Rgb, &'static str)>,
+    legend: Vec<&'static Mark>,
+    point: f64,
     lines: Vec<String>,
     width: f32,
     margin: f32,
 }
 
 impl Strip {
-    /// For an image of `width` pixels whose lines are `unit` pixels wide.
-    pub fn new(session: &Session, view: &ExportView, width: usize, unit: f64) -> Self {
-        let text = Text::new(font_size(unit));
-        let margin = font_size(unit) / 2.0;
+    /// For an image of `width` pixels on which a screen point is `point` pixels.
+    pub fn new(session: &Session, view: &ExportView, width: usize, point: f64) -> Self {
+        let text = Text::new(font_size(point));
+        let margin = font_size(point) / 2.0;
         let room = width as f32 - 2.0 * margin;
         let paragraphs = [findings_line(session), provenance_line(session, view)];
         let lines = text.iter().flat_map(|t| paragraphs.iter().flat_map(|p| t.wrap(p, room))).collect();
-        Self { text, legend: legend(session, view, unit), lines, width: width as f32, margin }
+        Self { text, legend: legend(session, view), point, lines, width: width as f32, margin }
     }
 
     /// In pixels.
@@ -46,14 +47,12 @@ impl Strip {
         let mut y = top as f32 + self.margin;
         for row in self.legend_rows(text) {
             let mut x = self.margin;
-            for &(stroke, colour, label) in row {
-                let middle = f64::from(y + text.line_height() / 2.0);
+            for mark in row {
                 let mut line = Lines::new(picture.width(), picture.height());
-                let ends = [f64::from(x), f64::from(x + sample)].map(|x| ImagePoint::new(x, middle.round()));
-                line.polyline(ends, stroke);
-                picture.paint(&line, colour);
-                text.draw(picture, label, (x + sample + self.margin, y), INK);
-                x += self.item_width(text, label);
+                draw_sample(&mut line, mark, (x, y, x + sample, y + text.line_height()), self.point);
+                picture.paint(&line, mark.color, 1.0);
+                text.draw(picture, mark.name, (x + sample + self.margin, y), INK);
+                x += self.item_width(text, mark.name);
             }
             y += text.line_height();
         }
@@ -68,11 +67,11 @@ impl Strip {
     }
 
     /// The legend's items, as many in a row as fit.
-    fn legend_rows(&self, text: &Text) -> Vec<&[(Stroke, Rgb, &'static str)]> {
+    fn legend_rows(&self, text: &Text) -> Vec<&[&'static Mark]> {
         let mut rows = Vec::new();
         let (mut start, mut x) = (0, self.margin);
-        for (i, (_, _, label)) in self.legend.iter().enumerate() {
-            let width = self.item_width(text, label);
+        for (i, mark) in self.legend.iter().enumerate() {
+            let width = self.item_width(text, mark.name);
             if i > start && x + width > self.width {
                 rows.push(&self.legend[start..i]);
                 (start, x) = (i, self.margin);
@@ -87,33 +86,48 @@ impl Strip {
 }
 
 /// The candidates' numbers, as in the strip's list, above their boxes (below at the image's top).
-pub fn number_candidates(picture: &mut Picture, session: &Session, image_height: usize, unit: f64) {
-    let Some(text) = Text::new(font_size(unit)) else { return };
+pub fn number_candidates(picture: &mut Picture, session: &Session, point: f64) {
+    let image_height = session.study().image.height();
+    let Some(text) = Text::new(font_size(point)) else { return };
     for (i, candidate) in session.candidates().iter().enumerate() {
-        let above = candidate.rect.y0 as f32 - text.line_height() - unit as f32;
-        let below = candidate.rect.y1 as f32 + unit as f32;
+        let above = candidate.rect.y0 as f32 - text.line_height() - 2.0 * point as f32;
+        let below = candidate.rect.y1 as f32 + 2.0 * point as f32;
         let y = if above >= 0.0 { above } else { below };
         if y + text.line_height() <= image_height as f32 {
-            text.draw(picture, &(i + 1).to_string(), (candidate.rect.x0 as f32, y), DETECTION);
+            text.draw(picture, &(i + 1).to_string(), (candidate.rect.x0 as f32, y), CANDIDATE.color);
         }
     }
 }
 
-fn font_size(unit: f64) -> f32 {
-    (unit * 11.0).max(14.0) as f32
+fn font_size(point: f64) -> f32 {
+    (point * 16.0) as f32
 }
 
-fn legend(session: &Session, view: &ExportView, unit: f64) -> Vec<(Stroke, Rgb, &'static str)> {
+/// A mark's sample in the box (x0, y0, x1, y1): a line through its middle, or corners.
+fn draw_sample(lines: &mut Lines, mark: &Mark, (x0, y0, x1, y1): (f32, f32, f32, f32), point: f64) {
+    let stroke = Stroke::of(mark, point);
+    let [x0, y0, x1, y1] = [x0, y0, x1, y1].map(|v| f64::from(v).round());
+    let inset = ((y1 - y0) / 5.0).round();
+    match mark.line {
+        LineStyle::Corners => lines.corners(&ImageRect::new(x0, y0 + inset, x1, y1 - inset), stroke),
+        _ => {
+            let middle = ((y0 + y1) / 2.0).round();
+            lines.polyline([ImagePoint::new(x0, middle), ImagePoint::new(x1, middle)], stroke);
+        }
+    }
+}
+
+fn legend(session: &Session, view: &ExportView) -> Vec<&'static Mark> {
     let layers = &view.layers;
     let has_truth = session.truth().is_some_and(|t| !t.lesions.is_empty());
     [
-        (layers.candidates, candidate_stroke(unit), DETECTION, "finding (Ms ≥ λ)"),
-        (layers.detections, detection_stroke(unit), DETECTION, "detections of single scales"),
-        (layers.contours, contour_stroke(unit), CONTOUR, "predicted contour"),
-        (layers.truth && has_truth, truth_stroke(unit), TRUTH, "groundtruth"),
+        (layers.detections, &DETECTION),
+        (layers.candidates, &CANDIDATE),
+        (layers.contours, &CONTOUR),
+        (layers.truth && has_truth, &TRUTH),
     ]
     .into_iter()
-    .filter_map(|(shown, stroke, colour, label)| shown.then_some((stroke, colour, label)))
+    .filter_map(|(shown, mark)| shown.then_some(mark))
     .collect()
 }
 

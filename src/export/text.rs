@@ -2,7 +2,8 @@
 
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 
-use super::draw::{Picture, Rgb};
+use super::draw::Picture;
+use crate::marks::Rgb;
 
 /// A typeface at one size.
 pub struct Text {
