@@ -1,0 +1,140 @@
+"""Trains the segmenter on a processor until a given time of day.
+
+Usage: train_segmenter.py FOLDER DATA --until 13:30 [--resume]
+A patch of 256 x 256 costs sixteen times one of 64 x 64, so training starts small (the same field of view, sampled more
+coarsely), goes on with larger patches and with parts of 256 x 256 ones, and ends on whole ones. Each head learns, and their
+mean: binary cross-entropy plus Dice. Writes segmenter.pt and segmenter.csv."""
+
+import argparse
+import csv
+import datetime
+import math
+import os
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+import torch
+
+from patches import Patches, load_real
+from unetpp import UnetPP
+
+
+def loss_of(logits, truth, known):
+    """Mean over the heads and their mean of masked BCE + Dice."""
+    logits = torch.cat([logits, logits.mean(1, keepdim=True)], 1).float()
+    truth, known = truth.unsqueeze(1).expand_as(logits), known.unsqueeze(1).expand_as(logits)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    bce = (bce * known).sum((2, 3)) / known.sum((2, 3)).clamp(min=1)
+    p = logits.sigmoid() * known
+    t = truth * known
+    dice = 1 - (2 * (p * t).sum((2, 3)) + 1) / (p.sum((2, 3)) + t.sum((2, 3)) + 1)
+    return bce.mean(), dice.mean(), dice[:, -1].mean()
+
+
+def stage(rng, progress):
+    """(size, zoom, batch)."""
+    if progress < 0.25:
+        table = [(64, 1.0, 8, 1.0)]
+    elif progress < 0.5:
+        table = [(64, 1.0, 8, 0.4), (96, 1.0, 6, 0.6)]
+    elif progress < 0.75:
+        table = [(128, 1.0, 4, 0.6), (128, 1.6, 4, 0.4)]
+    else:
+        table = [(128, 1.0, 4, 0.15), (128, 2.0, 4, 0.25), (192, 1.33, 3, 0.2), (256, 1.0, 2, 0.4)]
+    weights = np.array([t[3] for t in table])
+    return table[rng.choice(len(table), p=weights / weights.sum())][:3]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("source")
+    parser.add_argument("--until", required=True)
+    parser.add_argument("--start", default=None, help="when the schedule began, HH:MM; for --resume")
+    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--resume", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    today = datetime.date.today()
+    clock = lambda text: datetime.datetime.combine(today, datetime.time.fromisoformat(text)).timestamp()
+    end, start = clock(args.until), clock(args.start) if args.start else time.time()
+    rng = np.random.default_rng(args.seed + (int(time.time()) if args.resume else 0))
+    patches = Patches(args.folder, load_real(args.folder, args.source))
+    print(len(patches.real), "measured lesions,", len(patches.phantoms), "phantom patches", flush=True)
+
+    def batch_of(size, zoom, count):
+        items = [patches.pick(rng, size, zoom) for _ in range(count)]
+        x, t, k = (torch.from_numpy(np.stack([i[n] for i in items])) for n in range(3))
+        return x[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last), t, k
+
+    checkpoint = os.path.join(args.folder, "segmenter.pt")
+    model = UnetPP().to(memory_format=torch.channels_last)
+    if not args.resume:
+        model.scale_layers(batch_of(64, 1.0, 16)[0])
+    decay = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=True)
+    step = 0
+    if args.resume:
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, step = state["average"], state["step"]
+    else:
+        average = {k: v.clone() for k, v in model.state_dict().items()}
+    model.train()
+    log = open(os.path.join(args.folder, "segmenter.csv"), "a" if args.resume else "w", buffering=1)
+    writer = csv.writer(log)
+    if not args.resume:
+        writer.writerow(["step", "seconds", "rate", "size", "bce", "dice_loss", "dice_loss_mean_head", "norm"])
+
+    def save():
+        state = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "step": step}
+        torch.save(state, checkpoint + ".new")
+        os.replace(checkpoint + ".new", checkpoint)
+
+    saved = time.time()
+    while time.time() < end:
+        now = time.time()
+        progress = min(1.0, (now - start) / (end - start))
+        rate = args.rate * min(1.0, (step + 1) / 80) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        size, zoom, count = stage(rng, progress)
+        x, truth, known = batch_of(size, zoom, count)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(x)
+        bce, dice, last = loss_of(logits, truth, known)
+        loss = bce + dice
+        optimiser.zero_grad(set_to_none=True)
+        step += 1
+        if not torch.isfinite(loss):
+            print("not finite at step", step, flush=True)
+            continue
+        loss.backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0))
+        if math.isfinite(norm):
+            optimiser.step()
+        if step % 4 == 0:
+            keep = min(0.98, (1 + step / 4) / (10 + step / 4))
+            with torch.no_grad():
+                for k, v in model.state_dict().items():
+                    if v.dtype.is_floating_point:
+                        average[k].lerp_(v, 1 - keep)
+                    else:
+                        average[k].copy_(v)
+        values = [f"{float(v.detach()):.4f}" for v in (bce, dice, last)]
+        writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", f"{size}x{zoom}"] + values + [f"{norm:.2f}"])
+        if time.time() - saved > 240:
+            save()
+            saved = time.time()
+    save()
+    print("finished at step", step, flush=True)
+
+
+if __name__ == "__main__":
+    main()
