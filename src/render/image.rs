@@ -1,9 +1,23 @@
-//! The image as the graphics card needs it.
+//! The image pass: codes as 16-bit textures, tiled, with mip levels; a table of display values; interpolation in the shader.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 
-use super::mips::{MipChain, prepare_mips};
+use eframe::egui_wgpu::{CallbackResources, CallbackTrait, ScreenDescriptor};
+use egui::PaintCallbackInfo;
+
+use super::gpu;
+use super::mips::{MIP_LEVELS, MipChain, prepare_mips};
+use super::tiles::{Slice, Tile, slices, texture_size, tiles};
+use super::transform::ViewTransform;
+use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, covered_pixels, set_scissor, view_words};
+use crate::raster::GrayImage;
 use crate::study::Study;
+
+/// Copied to the device per frame at most; the mip levels of a large mammogram fit, so the first frame shows all of it.
+const UPLOAD_BYTES: usize = 10 << 20;
+/// From this zoom on image pixels are shown as squares.
+const BLOCKY_ZOOM: f64 = 8.0;
 
 /// An image ready to be shown; cheap to clone. Its textures live as long as a clone of it.
 #[derive(Clone, Debug)]
@@ -26,7 +40,243 @@ impl ImageHandle {
         &self.0.study
     }
 
-    pub fn mips(&self) -> &MipChain {
-        &self.0.mips
+    /// The codes at a mip level, 0 the image itself.
+    pub fn level(&self, level: u32) -> &GrayImage {
+        match level.checked_sub(1).and_then(|above| self.0.mips.levels.get(above as usize)) {
+            Some(image) => image,
+            None => &self.0.study.image,
+        }
+    }
+}
+
+/// Draws an image; for `egui_wgpu::Callback::new_paint_callback` with the transform's area.
+pub struct ImagePaint {
+    /// Of the viewport, unique in a frame.
+    pub id: egui::Id,
+    pub image: ImageHandle,
+    pub transform: ViewTransform,
+    /// 65,536 display values by code; a new allocation when they have changed.
+    pub lut: Arc<Vec<u16>>,
+    /// Asked for another frame while some of the image is still to be copied.
+    pub ctx: egui::Context,
+}
+
+impl CallbackTrait for ImagePaint {
+    fn prepare(
+        &self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        _screen: &ScreenDescriptor,
+        _encoder: &mut wgpu::CommandEncoder,
+        resources: &mut CallbackResources,
+    ) -> Vec<wgpu::CommandBuffer> {
+        if let Some(pass) = resources.get_mut::<ImagePass>() {
+            pass.prepare(device, queue, self);
+        }
+        Vec::new()
+    }
+
+    fn paint(&self, info: PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, resources: &CallbackResources) {
+        if let Some(pass) = resources.get::<ImagePass>() {
+            pass.paint(&info, target, self);
+        }
+    }
+}
+
+/// The pass and everything it keeps on the device.
+pub struct ImagePass {
+    pipeline: wgpu::RenderPipeline,
+    view_layout: wgpu::BindGroupLayout,
+    tile_layout: wgpu::BindGroupLayout,
+    images: Vec<Resident>,
+    views: HashMap<egui::Id, View>,
+}
+
+/// An image on the device.
+struct Resident {
+    image: Weak<ImageData>,
+    tiles: Vec<ResidentTile>,
+    pending: VecDeque<Slice>,
+}
+
+struct ResidentTile {
+    tile: Tile,
+    texture: wgpu::Texture,
+    bind_group: wgpu::BindGroup,
+}
+
+/// What one viewport needs on the device.
+struct View {
+    image: Weak<ImageData>,
+    uniforms: wgpu::Buffer,
+    table: wgpu::Texture,
+    lut: Weak<Vec<u16>>,
+    bind_group: wgpu::BindGroup,
+    /// Per tile, the screen pixels it covers.
+    covered: Vec<[f64; 4]>,
+}
+
+impl ImagePass {
+    pub fn new(device: &wgpu::Device, target: wgpu::TextureFormat) -> Self {
+        let codes = wgpu::TextureSampleType::Uint;
+        let view_layout =
+            gpu::bind_group_layout(device, "image view", &[gpu::view_entry(VIEW_BYTES), gpu::texture_entry(1, codes)]);
+        let tile_layout = gpu::bind_group_layout(device, "image tile", &[gpu::texture_entry(0, codes)]);
+        let pipeline = gpu::covering_pipeline(
+            device,
+            "image",
+            concat!(include_str!("view.wgsl"), include_str!("image.wgsl")),
+            &[Some(&view_layout), Some(&tile_layout)],
+            target,
+            wgpu::BlendState::REPLACE,
+        );
+        Self { pipeline, view_layout, tile_layout, images: Vec::new(), views: HashMap::new() }
+    }
+
+    fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, paint: &ImagePaint) {
+        self.images.retain(|resident| resident.image.strong_count() > 0);
+        self.views.retain(|_, view| view.image.strong_count() > 0);
+        let resident = self.resident(device, &paint.image);
+        resident.upload(queue, &paint.image);
+        if !resident.pending.is_empty() {
+            paint.ctx.request_repaint();
+        }
+        let sampling = sampling(paint.transform.zoom, resident.finest_level());
+        let tiles: Vec<_> = resident.tiles.iter().map(|resident| resident.tile).collect();
+        let view = self.view(device, paint, tiles.len());
+        view.set_table(queue, &paint.lut);
+        view.place(queue, &paint.transform, &tiles, sampling);
+    }
+
+    fn paint(&self, info: &PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, paint: &ImagePaint) {
+        let resident = self.images.iter().find(|resident| resident.is(&paint.image));
+        let (Some(resident), Some(view)) = (resident, self.views.get(&paint.id)) else {
+            return;
+        };
+        target.set_pipeline(&self.pipeline);
+        for (index, (tile, covered)) in resident.tiles.iter().zip(&view.covered).enumerate() {
+            if set_scissor(target, info, *covered) {
+                target.set_bind_group(0, &view.bind_group, &[(index as u64 * VIEW_STRIDE) as u32]);
+                target.set_bind_group(1, &tile.bind_group, &[]);
+                target.draw(0..3, 0..1);
+            }
+        }
+    }
+
+    fn resident(&mut self, device: &wgpu::Device, image: &ImageHandle) -> &mut Resident {
+        let index = self.images.iter().position(|resident| resident.is(image)).unwrap_or_else(|| {
+            self.images.push(Resident::new(device, &self.tile_layout, image));
+            self.images.len() - 1
+        });
+        &mut self.images[index]
+    }
+
+    fn view(&mut self, device: &wgpu::Device, paint: &ImagePaint, tiles: usize) -> &mut View {
+        let fits = |view: &View| std::ptr::eq(view.image.as_ptr(), Arc::as_ptr(&paint.image.0));
+        if !self.views.get(&paint.id).is_some_and(fits) {
+            self.views.insert(paint.id, View::new(device, &self.view_layout, &paint.image, tiles));
+        }
+        self.views.entry(paint.id).or_insert_with(|| View::new(device, &self.view_layout, &paint.image, tiles))
+    }
+}
+
+impl Resident {
+    fn new(device: &wgpu::Device, layout: &wgpu::BindGroupLayout, image: &ImageHandle) -> Self {
+        let full = image.level(0);
+        let max_side = device.limits().max_texture_dimension_2d as usize;
+        let tiles = if full.data().is_empty() { Vec::new() } else { tiles(full.width(), full.height(), max_side) };
+        let pending = slices(&tiles);
+        let make = |tile: Tile| {
+            let size = texture_size(tile.region);
+            let texture = gpu::texture(device, "image codes", size, MIP_LEVELS + 1, wgpu::TextureFormat::R16Uint);
+            let view = gpu::view_of(&texture);
+            let bind_group =
+                gpu::bind_group(device, "image tile", layout, &[wgpu::BindingResource::TextureView(&view)]);
+            ResidentTile { tile, texture, bind_group }
+        };
+        Self { image: Arc::downgrade(&image.0), tiles: tiles.into_iter().map(make).collect(), pending }
+    }
+
+    fn is(&self, image: &ImageHandle) -> bool {
+        std::ptr::eq(self.image.as_ptr(), Arc::as_ptr(&image.0))
+    }
+
+    /// Copies as much as a frame may.
+    fn upload(&mut self, queue: &wgpu::Queue, image: &ImageHandle) {
+        let mut budget = UPLOAD_BYTES;
+        while let Some(slice) = self.pending.front() {
+            let bytes = 2 * slice.rect.width() * slice.rect.height();
+            if bytes > budget && budget < UPLOAD_BYTES {
+                break;
+            }
+            budget = budget.saturating_sub(bytes);
+            self.write(queue, image, *slice);
+            self.pending.pop_front();
+        }
+    }
+
+    fn write(&self, queue: &wgpu::Queue, image: &ImageHandle, Slice { tile, level, rect }: Slice) {
+        let source = image.level(level);
+        let ResidentTile { tile, texture, .. } = &self.tiles[tile];
+        let first = rect.y0 * source.width() + rect.x0;
+        let row = (rect.y0 - (tile.region.y0 >> level)) as u32;
+        let size = [rect.width() as u32, rect.height() as u32];
+        let data = bytemuck::cast_slice(&source.data()[first..]);
+        gpu::write_rows(queue, texture, level, row, size, data, 2 * source.width() as u32);
+    }
+
+    /// The finest mip level that is wholly on the device.
+    fn finest_level(&self) -> u32 {
+        self.pending.front().map_or(0, |slice| (slice.level + 1).min(MIP_LEVELS))
+    }
+}
+
+impl View {
+    fn new(device: &wgpu::Device, layout: &wgpu::BindGroupLayout, image: &ImageHandle, tiles: usize) -> Self {
+        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("image view"),
+            size: VIEW_STRIDE * tiles.max(1) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let table = gpu::texture(device, "display values", [256, 256], 1, wgpu::TextureFormat::R16Uint);
+        let view = wgpu::BufferBinding { buffer: &uniforms, offset: 0, size: wgpu::BufferSize::new(VIEW_BYTES) };
+        let table_view = gpu::view_of(&table);
+        let resources = [wgpu::BindingResource::Buffer(view), wgpu::BindingResource::TextureView(&table_view)];
+        let bind_group = gpu::bind_group(device, "image view", layout, &resources);
+        Self { image: Arc::downgrade(&image.0), uniforms, table, lut: Weak::new(), bind_group, covered: Vec::new() }
+    }
+
+    /// Copies the display values when they are others than last time.
+    fn set_table(&mut self, queue: &wgpu::Queue, lut: &Arc<Vec<u16>>) {
+        if !std::ptr::eq(self.lut.as_ptr(), Arc::as_ptr(lut)) && lut.len() == 65_536 {
+            gpu::write_rows(queue, &self.table, 0, 0, [256, 256], bytemuck::cast_slice(lut), 512);
+            self.lut = Arc::downgrade(lut);
+        }
+    }
+
+    fn place(&mut self, queue: &wgpu::Queue, transform: &ViewTransform, tiles: &[Tile], sampling: Sampling) {
+        self.covered = tiles.iter().map(|tile| covered_pixels(transform, tile.core)).collect();
+        let mut words = vec![0u32; tiles.len() * VIEW_STRIDE as usize / 4];
+        for (words, Tile { region, .. }) in words.chunks_mut(VIEW_STRIDE as usize / 4).zip(tiles) {
+            words[..VIEW_BYTES as usize / 4].copy_from_slice(&view_words(transform, *region, sampling));
+        }
+        if !words.is_empty() {
+            queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(&words));
+        }
+    }
+}
+
+/// Between the two mip levels whose pixels are just smaller and just larger than the screen's.
+fn sampling(zoom: f64, finest: u32) -> Sampling {
+    let detail = (-zoom.log2()).clamp(0.0, f64::from(MIP_LEVELS));
+    let (level, blend) = (detail as u32, detail.fract() as f32);
+    let ready = level >= finest;
+    Sampling {
+        level: level.max(finest),
+        // A difference of less than half a display step is not worth four more samples.
+        blend: if ready && blend > 1.0 / 512.0 { blend } else { 0.0 },
+        blocky: zoom >= BLOCKY_ZOOM && finest == 0,
+        opacity: 1.0,
     }
 }
