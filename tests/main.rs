@@ -7,4 +7,5 @@ mod pipeline;
 mod pipeline_contour;
 mod random;
 mod random_weights;
+mod render;
 mod weights;

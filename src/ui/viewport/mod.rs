@@ -1,13 +1,25 @@
 //! The mammogram with its marks: what the reader looks at.
 
 mod cache;
+mod input;
+mod legend;
+mod overlay;
+mod pen;
+mod readout;
+mod simplify;
 mod view;
 
 pub use view::ViewState;
 
-use crate::render::ImageHandle;
+use eframe::egui_wgpu::Callback;
+use egui::{Color32, Id, Painter, Response, Role, Sense, WidgetInfo};
+
+use crate::render::{HeatPaint, ImageHandle, ImagePaint, ViewTransform};
 use crate::session::Session;
 use crate::space::NetSize;
+
+/// Around the image.
+const BACKGROUND: Color32 = Color32::from_gray(6);
 
 /// Which marks are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,11 +95,46 @@ pub enum ViewportEvent {
 /// secondary click is free for a context menu.
 pub fn viewport_ui(
     ui: &mut egui::Ui,
-    _view: &mut ViewState,
-    _scene: &Scene<'_>,
-    _out: &mut Vec<ViewportEvent>,
-) -> egui::Response {
-    let (_, response) = ui.allocate_exact_size(ui.available_size(), egui::Sense::click_and_drag());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Mammogram"));
+    view: &mut ViewState,
+    scene: &Scene<'_>,
+    out: &mut Vec<ViewportEvent>,
+) -> Response {
+    let (_, area) = ui.allocate_space(ui.available_size());
+    let response = ui.interact(area, ui.unique_id().with("mammogram"), Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Mammogram"));
+    if !area.is_positive() {
+        return response;
+    }
+    let image = &scene.image.study().image;
+    let (width, height) = (image.width(), image.height());
+    let pixels_per_point = ui.ctx().pixels_per_point();
+    let transform = view.resolve(area, pixels_per_point, width, height);
+    input::interact(ui, &response, view, &transform, scene, out);
+    let transform = view.resolve(area, pixels_per_point, width, height);
+
+    let painter = ui.painter_at(area);
+    painter.rect_filled(area, 0.0, BACKGROUND);
+    paint_image(&painter, response.id, view, transform, scene);
+    paint_heat(&painter, response.id, transform, scene);
+    overlay::marks(&painter, view, &transform, scene);
+    let (corner, anchor) = readout::readouts(&painter, view, &transform, scene, response.hover_pos());
+    legend::legend(&painter, scene, corner, anchor);
     response
+}
+
+fn paint_image(painter: &Painter, id: Id, view: &mut ViewState, transform: ViewTransform, scene: &Scene<'_>) {
+    let lut = view.display_lut(&scene.image.study().grayscale);
+    let paint = ImagePaint { id, image: scene.image.clone(), transform, lut, ctx: painter.ctx().clone() };
+    painter.add(Callback::new_paint_callback(transform.area, paint));
+}
+
+fn paint_heat(painter: &Painter, id: Id, transform: ViewTransform, scene: &Scene<'_>) {
+    let opacity = scene.layers.heatmap_opacity.clamp(0.0, 1.0);
+    let Some(reading) = scene.session.reading() else { return };
+    if scene.layers.heatmap && opacity > 0.0 && reading.fused.max() > 0.0 {
+        let image = &scene.image.study().image;
+        let (width, height) = (image.width(), image.height());
+        let paint = HeatPaint { id, reading: reading.clone(), transform, width, height, opacity };
+        painter.add(Callback::new_paint_callback(transform.area, paint));
+    }
 }
