@@ -93,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// said where their results should go.
 fn window(args: WindowArgs) -> anyhow::Result<ExitCode> {
     if has_display() {
-        args.models.apply_threads()?;
+        crate::worker::start_inference_pool(args.models.threads.map(usize::from));
         crate::ui::run(args.inputs, args.models.options())?;
         return Ok(ExitCode::SUCCESS);
     }

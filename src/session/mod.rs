@@ -29,6 +29,15 @@ pub struct Reading {
     pub timings_ms: Vec<(String, f64)>,
 }
 
+/// What a session knows beside its study: kept when the study leaves memory.
+#[derive(Clone, Debug)]
+pub struct Results {
+    reading: Option<Arc<Reading>>,
+    truth: Option<Arc<GroundTruth>>,
+    lambda: f32,
+    outlines: HashMap<PixelRect, Arc<Outline>>,
+}
+
 /// A study being read.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -52,6 +61,19 @@ impl Session {
             candidates: Vec::new(),
             comparison: None,
         }
+    }
+
+    /// Goes on with the results of an earlier session on the same file.
+    pub fn resume(study: Arc<Study>, results: Results) -> Self {
+        let Results { reading, truth, lambda, outlines } = results;
+        let mut session = Self { reading, truth, lambda, outlines, ..Self::new(study) };
+        session.update_candidates();
+        session
+    }
+
+    pub fn into_results(self) -> Results {
+        let Self { reading, truth, lambda, outlines, .. } = self;
+        Results { reading, truth, lambda, outlines }
     }
 
     pub fn study(&self) -> &Arc<Study> {
@@ -88,6 +110,11 @@ impl Session {
     /// Candidate boxes at the current λ whose outline is still to be computed, highest score first.
     pub fn missing_outlines(&self) -> Vec<PixelRect> {
         self.candidates.iter().map(|c| c.rect).filter(|rect| !self.outlines.contains_key(rect)).collect()
+    }
+
+    /// All boxes that have an outline, of the current λ and of any other.
+    pub fn outlined_boxes(&self) -> impl Iterator<Item = PixelRect> {
+        self.outlines.keys().copied()
     }
 
     /// The sizes, smallest first, of which a detection overlaps the candidate's box.

@@ -1,0 +1,273 @@
+//! The window's state, and one frame of it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::commands::{self, Command, FileCommand, ReadingCommand};
+use super::dialogs::{Dialogs, Picker, Question};
+use super::files::{Analysis, Files};
+use super::frame_log::FrameLog;
+use super::notices::{Notices, Tone};
+use super::settings::SettingsStore;
+use super::viewport::{Layers, Scene, ViewportEvent, viewport_ui};
+use super::{panels, theme, updates};
+use crate::pipeline::Parameters;
+use crate::render;
+use crate::worker::{AnalyseJob, FileJob, ImageId, Job, JobId, ModelFactory, OutlineJob, PrefetchJob, Wake, Worker};
+
+/// How often a frame comes while work runs, so that progress is seen to move.
+const WORKING_FRAME: Duration = Duration::from_millis(30);
+
+/// What a window starts with.
+pub struct Setup {
+    /// Opened at once; the demonstration case when empty.
+    pub inputs: Vec<PathBuf>,
+    pub models: ModelFactory,
+    pub settings: SettingsStore,
+    pub picker: Picker,
+    /// The demonstration case, if it is installed.
+    pub demonstration: Option<PathBuf>,
+    pub frame_log: FrameLog,
+}
+
+/// The window.
+pub struct App {
+    pub(super) worker: Worker,
+    pub(super) files: Files,
+    /// What the orders under way are for; inference orders are noted with their image.
+    pub(super) tasks: HashMap<JobId, Task>,
+    pub(super) engine: Engine,
+    pub(super) layers: Layers,
+    /// What was shown before all annotations were hidden.
+    pub(super) hidden_layers: Option<Layers>,
+    pub(super) notices: Notices,
+    pub(super) settings: SettingsStore,
+    pub(super) dialogs: Dialogs,
+    pub(super) demonstration: Option<PathBuf>,
+    pub(super) help_is_open: bool,
+    pub(super) frame_log: FrameLog,
+}
+
+/// What an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    List,
+    Open(ImageId),
+    Truth,
+    Export,
+    Settings,
+}
+
+/// The networks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Engine {
+    Loading,
+    /// On a device, in words.
+    Ready(String),
+    Failed(String),
+}
+
+impl App {
+    /// Starts the worker and opens what is to be opened first.
+    pub fn new(cc: &eframe::CreationContext<'_>, setup: Setup) -> std::io::Result<Self> {
+        theme::install_fonts(&cc.egui_ctx);
+        theme::apply(&cc.egui_ctx, setup.settings.current.theme);
+        if let Some(state) = &cc.wgpu_render_state {
+            render::install(state);
+        }
+        let ctx = cc.egui_ctx.clone();
+        let wake: Wake = Arc::new(move || ctx.request_repaint());
+        let mut app = Self {
+            worker: Worker::start(setup.models, wake.clone())?,
+            files: Files::default(),
+            tasks: HashMap::new(),
+            engine: Engine::Loading,
+            layers: Layers::default(),
+            hidden_layers: None,
+            notices: Notices::default(),
+            settings: setup.settings,
+            dialogs: Dialogs::new(setup.picker, wake),
+            demonstration: setup.demonstration,
+            help_is_open: false,
+            frame_log: setup.frame_log,
+        };
+        if let Some(notice) = app.settings.notice.take() {
+            app.notices.say(Tone::Warning, notice);
+        }
+        let first = match setup.inputs {
+            inputs if inputs.is_empty() => FileCommand::OpenDemonstration,
+            inputs => FileCommand::Open(inputs),
+        };
+        commands::execute(&mut app, &cc.egui_ctx, Command::File(first));
+        Ok(app)
+    }
+
+    /// The shown image's words for its state, as the status bar says them.
+    pub fn status(&self) -> String {
+        panels::status::words(self).text
+    }
+
+    /// Queues a job of the IO thread; says so when there is no room.
+    pub(super) fn submit(&mut self, job: Job, task: Task) -> Option<JobId> {
+        let submitted = self.worker.submit(job);
+        match submitted {
+            Ok(id) => {
+                self.tasks.insert(id, task);
+                Some(id)
+            }
+            Err(busy) => {
+                self.notices.say(Tone::Warning, busy.to_string());
+                None
+            }
+        }
+    }
+
+    /// Analyses the shown image.
+    pub(super) fn analyse(&mut self) {
+        let Some(image) = self.files.current_id() else { return };
+        let Some(open) = self.files.open_mut(image) else { return };
+        let study = open.session.study().clone();
+        let job = Job::Analyse(AnalyseJob { image, study, parameters: Parameters::default() });
+        open.outlining = None;
+        if let Ok(id) = self.worker.submit(job) {
+            open.analysis = Analysis::Running { id, progress: None };
+        }
+    }
+
+    /// Takes up the shown image where it was left: analyses it, or asks for the outlines that are missing.
+    pub(super) fn continue_reading(&mut self) {
+        let Some(open) = self.files.shown() else { return };
+        match open.analysis {
+            Analysis::None if self.settings.current.analyse_on_open => self.analyse(),
+            Analysis::Done => self.ask_for_outlines(),
+            _ => {}
+        }
+    }
+
+    /// Asks for the outlines that the shown image lacks at its λ; with none lacking, for those of other λ.
+    pub(super) fn ask_for_outlines(&mut self) {
+        let Some(image) = self.files.current_id() else { return };
+        let Some(open) = self.files.open_mut(image) else { return };
+        let Some(reading) = open.session.reading().cloned() else { return };
+        let study = open.session.study().clone();
+        let parameters = Parameters::default();
+        let boxes = open.session.missing_outlines();
+        if !boxes.is_empty() {
+            open.outline_failure = None;
+            let job = Job::Outline(OutlineJob { image, study, boxes, parameters });
+            open.outlining = self.worker.submit(job).ok().map(|id| (id, None));
+        } else {
+            open.outlining = None;
+            if !self.worker.is_prefetching() {
+                let known = open.session.outlined_boxes().collect();
+                let lambda = open.session.lambda();
+                let prefetch = PrefetchJob { image, study, reading, lambda, known, parameters };
+                let _ = self.worker.submit(Job::Prefetch(prefetch));
+            }
+        }
+    }
+
+    pub(super) fn save_settings(&mut self) {
+        if let Some((path, text)) = self.settings.to_write() {
+            self.submit(Job::File(FileJob::SaveSettings { path, text }), Task::Settings);
+        }
+    }
+
+    /// True while something runs whose progress is to be seen.
+    pub(super) fn is_working(&self) -> bool {
+        self.worker.is_inferring() || self.tasks.values().any(|task| *task != Task::Settings)
+    }
+
+    /// Commands of dropped files, keys and answered dialogs.
+    fn incoming_commands(&mut self, ctx: &egui::Context) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let dropped: Vec<PathBuf> =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect());
+        if !dropped.is_empty() {
+            commands.push(Command::File(FileCommand::Open(dropped)));
+        }
+        if let Some((question, paths)) = self.dialogs.poll()
+            && let Some(first) = paths.first().cloned()
+        {
+            commands.push(Command::File(match question {
+                Question::Files | Question::Folder => FileCommand::Open(paths),
+                Question::Truth(image) => FileCommand::LoadTruth(image, first),
+                Question::Export { image, exporter, .. } => FileCommand::Export { image, exporter, path: first },
+            }));
+        }
+        commands.extend(commands::pressed(ctx));
+        commands
+    }
+
+    /// The shown image in the middle of the window.
+    fn viewport_ui(&mut self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        let reverse_window_level = self.settings.current.reverse_window_level;
+        let layers = &self.layers;
+        let Some(open) = self.files.shown_mut() else {
+            return panels::welcome::welcome_ui(ui, self, commands);
+        };
+        let selected = open.selected_index();
+        let scene = Scene { session: &open.session, image: &open.handle, layers, selected, reverse_window_level };
+        let mut events = Vec::new();
+        viewport_ui(ui, &mut open.view, &scene, &mut events);
+        commands.extend(events.into_iter().map(|event| match event {
+            ViewportEvent::Select(index) => Command::Reading(ReadingCommand::Select(index)),
+        }));
+        self.frame_log.image_drawn();
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        for update in self.worker.poll() {
+            updates::apply(self, update);
+        }
+        if let Some(rest) = self.notices.expire(Instant::now()) {
+            ctx.request_repaint_after(rest);
+        }
+        for command in self.incoming_commands(ctx) {
+            commands::execute(self, ctx, command);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        self.frame_log.frame_begins(self.worker.is_inferring());
+        let mut commands = Vec::new();
+        panels::top_bar::top_bar_ui(ui, self, &mut commands);
+        panels::status::status_ui(ui, self, &mut commands);
+        panels::files::files_ui(ui, self, &mut commands);
+        panels::reading::reading_ui(ui, self, &mut commands);
+        // What was done in a panel shows in the same frame: here in the viewport, and in the panels by a second pass.
+        let again = !commands.is_empty();
+        for command in commands.drain(..) {
+            commands::execute(self, &ctx, command);
+        }
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            panels::banner::banner_ui(ui, self);
+            self.viewport_ui(ui, &mut commands);
+        });
+        panels::notices::notices_ui(&ctx, self.notices.shown(), &mut commands);
+        panels::help::help_ui(&ctx, self, &mut commands);
+        panels::welcome::drop_hint_ui(&ctx);
+        let again = again || !commands.is_empty();
+        for command in commands {
+            commands::execute(self, &ctx, command);
+        }
+        if again {
+            ctx.request_discard("a command changed what is shown");
+        }
+        if self.is_working() {
+            ctx.request_repaint_after(WORKING_FRAME);
+        }
+        if self.frame_log.is_complete(self.is_working()) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
+    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
+        [0.0, 0.0, 0.0, 1.0]
+    }
+}

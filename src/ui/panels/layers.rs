@@ -1,0 +1,81 @@
+//! Which marks are drawn, each with the look that it has on the image.
+
+use egui::{Color32, Ui};
+
+use super::super::app::App;
+use super::super::commands::{Command, LayerCommand};
+use super::super::files::OpenImage;
+use super::super::theme::palette;
+use super::parts::line_swatch;
+use crate::marks::{self, Mark};
+
+pub fn layers_ui(ui: &mut Ui, app: &App, image: &OpenImage, commands: &mut Vec<Command>) {
+    let mut layers = app.layers.clone();
+    row(ui, &mut layers.boxes, "Detections", &marks::DETECTION, "G");
+    if layers.boxes {
+        indented(ui, |ui| scale_ui(ui, &mut layers, image));
+    }
+    row(ui, &mut layers.candidates, "Candidates", &marks::CANDIDATE, "G");
+    row(ui, &mut layers.contours, "Contours", &marks::CONTOUR, "G");
+    row(ui, &mut layers.truth, "Groundtruth", &marks::TRUTH, "Shift+G");
+    row(ui, &mut layers.lambda_outline, "Ms = λ", &marks::LAMBDA, "H");
+    heatmap_row(ui, &mut layers.heatmap);
+    if layers.heatmap {
+        indented(ui, |ui| {
+            let name = ui.label(egui::RichText::new("Opacity").color(palette(ui).weak));
+            ui.spacing_mut().slider_width = 120.0;
+            let slider = egui::Slider::new(&mut layers.heatmap_opacity, 0.0..=1.0).show_value(false);
+            ui.add(slider).labelled_by(name.id);
+        });
+    }
+    ui.checkbox(&mut layers.legend, "Legend on the image");
+    if layers != app.layers {
+        commands.push(Command::Layers(LayerCommand::Set(layers)));
+    }
+}
+
+/// A switch, its key and a sample of its line.
+fn row(ui: &mut Ui, on: &mut bool, name: &str, mark: &Mark, key: &str) {
+    ui.horizontal(|ui| {
+        ui.checkbox(on, name).on_hover_text(key);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| line_swatch(ui, mark));
+    });
+}
+
+fn heatmap_row(ui: &mut Ui, on: &mut bool) {
+    ui.horizontal(|ui| {
+        ui.checkbox(on, "Heatmap of Ms").on_hover_text("H");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let (rect, _) = ui.allocate_exact_size(egui::vec2(24.0, 10.0), egui::Sense::hover());
+            for step in 0..24 {
+                let [r, g, b, _] = marks::heat_color((step as f32 + 0.5) / 24.0);
+                let left = rect.left() + step as f32;
+                let part =
+                    egui::Rect::from_min_max(egui::pos2(left, rect.top()), egui::pos2(left + 1.0, rect.bottom()));
+                ui.painter().rect_filled(part, 0.0, Color32::from_rgb(r, g, b));
+            }
+        });
+    });
+}
+
+/// The choice between all scales and one of them.
+fn scale_ui(ui: &mut Ui, layers: &mut super::super::viewport::Layers, image: &OpenImage) {
+    let sizes: Vec<_> = image.session.reading().iter().flat_map(|r| r.scales.iter()).collect();
+    let name = |size: Option<crate::space::NetSize>| size.map_or_else(|| "All scales".into(), |size| size.to_string());
+    let combo = egui::ComboBox::from_id_salt("scale").selected_text(name(layers.scale)).width(160.0);
+    combo.show_ui(ui, |ui| {
+        let total: usize = sizes.iter().map(|scale| scale.detections.len()).sum();
+        ui.selectable_value(&mut layers.scale, None, format!("All scales ({total})"));
+        for scale in sizes {
+            let text = format!("{} ({})", scale.size, scale.detections.len());
+            ui.selectable_value(&mut layers.scale, Some(scale.size), text);
+        }
+    });
+}
+
+fn indented(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.add_space(24.0);
+        contents(ui);
+    });
+}

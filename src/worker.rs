@@ -1,1 +1,0 @@
-//! Background threads: Job in, Update out.
