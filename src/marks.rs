@@ -56,7 +56,7 @@ pub fn detection_opacity(confidence: f32) -> f32 {
 /// The heatmap's colour at Ms, not premultiplied: transparent at 0, then dark violet through orange to pale yellow at 1
 /// and above; lightness rises evenly, so that it reads without colour too.
 pub fn heat_color(ms: f32) -> [u8; 4] {
-    const STOPS: [Rgb; 5] = [[38, 12, 74], [98, 18, 112], [190, 56, 84], [248, 142, 18], [252, 250, 168]];
+    const STOPS: [Rgb; 5] = [[38, 12, 74], [98, 18, 112], [190, 56, 84], [248, 142, 18], [253, 228, 110]];
     let ms = if ms.is_nan() { 0.0 } else { ms.clamp(0.0, 1.0) };
     let at = ms * (STOPS.len() - 1) as f32;
     let low = (at as usize).min(STOPS.len() - 2);

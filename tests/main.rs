@@ -8,4 +8,5 @@ mod pipeline_contour;
 mod random;
 mod random_weights;
 mod render;
+mod viewport;
 mod weights;

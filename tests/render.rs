@@ -24,7 +24,7 @@ struct Bare {
 impl eframe::App for Bare {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let paint = ImagePaint {
-            id: egui::Id::new("image"),
+            id: egui::Id::unique("image"),
             image: self.image.clone(),
             transform: self.transform,
             lut: self.lut.clone(),

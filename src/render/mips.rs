@@ -76,7 +76,7 @@ impl Tone {
     /// The mean of four brightnesses; padding where all are.
     fn mean(self, four: [u16; 4]) -> u16 {
         let Some((first, last)) = self.padding else {
-            return (four.iter().map(|v| u32::from(*v)).sum::<u32>() + 2 >> 2) as u16;
+            return ((four.iter().map(|v| u32::from(*v)).sum::<u32>() + 2) >> 2) as u16;
         };
         let valid = |v: u16| u32::from(v < first || v > last);
         let count: u32 = four.iter().map(|v| valid(*v)).sum();

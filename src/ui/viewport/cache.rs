@@ -14,14 +14,18 @@ const TOLERANCE: f64 = 0.4;
 /// Simplifications per doubling of the zoom.
 const STEPS: f64 = 2.0;
 
+/// Simplified outlines; cheap to clone.
+pub type Paths = Arc<[Path]>;
+
 /// Simplified outlines of what was last drawn.
 #[derive(Clone, Debug, Default)]
 pub struct MarkCache {
     /// Zoom, in steps; outlines hold for zooms up to this.
     step: i32,
-    outlines: HashMap<PixelRect, (Arc<Outline>, Arc<[Path]>)>,
-    truth: Option<(Arc<GroundTruth>, Arc<[Vec<Path>]>)>,
-    boundary: Option<(Arc<Reading>, f32, Arc<[Path]>)>,
+    outlines: HashMap<PixelRect, (Arc<Outline>, Paths)>,
+    /// Per lesion.
+    truth: Option<(Arc<GroundTruth>, Arc<[Paths]>)>,
+    boundary: Option<(Arc<Reading>, f32, Paths)>,
 }
 
 impl MarkCache {
@@ -34,7 +38,7 @@ impl MarkCache {
     }
 
     /// The boundaries of an outline.
-    pub fn outline(&mut self, rect: PixelRect, outline: &Arc<Outline>) -> Arc<[Path]> {
+    pub fn outline(&mut self, rect: PixelRect, outline: &Arc<Outline>) -> Paths {
         let tolerance = self.tolerance();
         match self.outlines.get(&rect) {
             Some((of, paths)) if Arc::ptr_eq(of, outline) => paths.clone(),
@@ -47,14 +51,14 @@ impl MarkCache {
     }
 
     /// The outlines of each lesion, in order; none for boxes and points.
-    pub fn truth(&mut self, truth: &Arc<GroundTruth>) -> Arc<[Vec<Path>]> {
+    pub fn truth(&mut self, truth: &Arc<GroundTruth>) -> Arc<[Paths]> {
         let tolerance = self.tolerance();
         match &self.truth {
             Some((of, lesions)) if Arc::ptr_eq(of, truth) => lesions.clone(),
             _ => {
                 let outlines = |shape: &LesionShape| match shape {
-                    LesionShape::Outline(contours) => paths(contours, tolerance).to_vec(),
-                    LesionShape::Box(_) | LesionShape::Points(_) => Vec::new(),
+                    LesionShape::Outline(contours) => paths(contours, tolerance),
+                    LesionShape::Box(_) | LesionShape::Points(_) => paths(&[], tolerance),
                 };
                 let lesions: Arc<[_]> = truth.lesions.iter().map(|lesion| outlines(&lesion.shape)).collect();
                 self.truth = Some((truth.clone(), lesions.clone()));
@@ -64,7 +68,7 @@ impl MarkCache {
     }
 
     /// The boundary of Ms ≥ λ.
-    pub fn boundary(&mut self, reading: &Arc<Reading>, lambda: f32) -> Arc<[Path]> {
+    pub fn boundary(&mut self, reading: &Arc<Reading>, lambda: f32) -> Paths {
         match &self.boundary {
             Some((of, at, paths)) if Arc::ptr_eq(of, reading) && *at == lambda => paths.clone(),
             _ => {
@@ -82,6 +86,6 @@ impl MarkCache {
     }
 }
 
-fn paths(contours: &[Contour], tolerance: f64) -> Arc<[Path]> {
+fn paths(contours: &[Contour], tolerance: f64) -> Paths {
     contours.iter().map(|contour| Path::new(contour, tolerance)).collect()
 }

@@ -58,7 +58,7 @@ fn entries(scene: &Scene<'_>) -> Vec<Entry> {
         (read && layers.candidates, named(CANDIDATE)),
         (read && layers.contours, named(CONTOUR)),
         (scene.session.truth().is_some() && layers.truth, named(TRUTH)),
-        (read && layers.lambda_outline, (LAMBDA, format!("{} = {:.2}", LAMBDA.name, scene.session.lambda()))),
+        (read && layers.lambda_outline, (LAMBDA, format!("{} ({:.2})", LAMBDA.name, scene.session.lambda()))),
     ];
     let mut entries: Vec<_> =
         lines.into_iter().filter(|(shown, _)| *shown).map(|(_, (mark, words))| Entry::Line(mark, words)).collect();

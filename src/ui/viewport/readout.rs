@@ -29,10 +29,11 @@ pub fn readouts(
 ) -> (Pos2, Align2) {
     let area = transform.area.shrink(MARGIN);
     let study = scene.image.study();
+    let research = caption(painter, area.left_bottom(), Align2::LEFT_BOTTOM, RESEARCH_USE, 11.0, FAINT);
     if let Some(text) = pointer.and_then(|at| pointed(transform, scene, at)) {
-        caption(painter, area.left_bottom(), Align2::LEFT_BOTTOM, &text, 13.0, INK);
+        let at = pos2(area.left(), research.top() - GAP);
+        caption(painter, at, Align2::LEFT_BOTTOM, &text, 13.0, INK);
     }
-    caption(painter, pos2(area.center().x, area.bottom()), Align2::CENTER_BOTTOM, RESEARCH_USE, 11.0, FAINT);
     if study.identity.for_processing {
         let text = "For Processing image: unprocessed detector data, not meant for reading";
         caption(painter, pos2(area.center().x, area.top()), Align2::CENTER_TOP, text, 13.0, WARNING);
