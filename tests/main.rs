@@ -1,5 +1,6 @@
 //! The tests: one binary, a module per part of the program.
 
+mod evaluate;
 mod evaluation;
 mod fuse;
 mod networks;

@@ -293,12 +293,13 @@ fn components_away_from_the_box_belong_to_others() {
         PATCH,
         disc(40.0, 128.0, 128.0).data().iter().zip(disc(15.0, 18.0, 18.0).data()).map(|(a, b)| a.max(*b)).collect(),
     );
-    let outline = reconstruct(&both, rect, image, None);
-    assert_eq!(outline, reconstruct(&disc(40.0, 128.0, 128.0), rect, image, None));
+    let reconstruct = |map: &ProbabilityMap| reconstruct(map, patch_rect(rect), rect, image, None);
+    let outline = reconstruct(&both);
+    assert_eq!(outline, reconstruct(&disc(40.0, 128.0, 128.0)));
     assert_eq!(outline.contours.len(), 1);
-    let none = reconstruct(&disc(15.0, 18.0, 18.0), rect, image, None);
+    let none = reconstruct(&disc(15.0, 18.0, 18.0));
     assert!(none.contours.is_empty() && none.region.is_empty());
     assert_eq!((none.measures.area_px, none.measures.longest_diameter_px), (0.0, 0.0));
-    let nan = reconstruct(&ProbabilityMap::filled(PATCH, PATCH, f32::NAN), rect, image, None);
+    let nan = reconstruct(&ProbabilityMap::filled(PATCH, PATCH, f32::NAN));
     assert!(nan.contours.is_empty());
 }

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::inference::{DeviceChoice, ModelOptions};
 
+pub mod evaluate;
 pub mod read;
 
 /// A viewer for the second reading of mammograms: finds and outlines masses. Research use, not for diagnosis.
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Read(read::Args),
+    Evaluate(evaluate::Args),
 }
 
 #[derive(clap::Args)]
@@ -82,6 +84,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         None => window(cli.window),
         Some(Command::Read(args)) => read::run(args),
+        Some(Command::Evaluate(args)) => evaluate::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("mammoscope: {error:#}");

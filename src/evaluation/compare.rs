@@ -3,6 +3,8 @@
 //! A candidate hits a mass if its centre lies in the mass's bounding box, or if the IoU of their boxes is at least 0.2. Masses
 //! that the groundtruth gives as boxes count for hits and not for Dice; those given as points count for neither.
 
+use serde::{Deserialize, Serialize};
+
 use super::rasterise::{bounding_box, fill_polygons, pixel_bounds};
 use super::spans::Spans;
 use crate::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
@@ -84,7 +86,7 @@ pub fn mass_box(lesion: &Lesion) -> Option<ImageRect> {
 }
 
 /// Sizes in pixels of two regions and of what they share.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overlap {
     pub first: usize,
     pub second: usize,

@@ -50,7 +50,8 @@ pub fn outline(
             maps.len() == batch.len() && maps.iter().all(right_size),
             "The outline model returned maps of another number or size than its patches; use another model file."
         );
-        outlines.extend(batch.iter().zip(&maps).map(|(b, map)| reconstruct(map, *b, image.image.bounds(), spacing)));
+        let bounds = image.image.bounds();
+        outlines.extend(batch.iter().zip(&maps).map(|(b, m)| reconstruct(m, patch_rect(*b), *b, bounds, spacing)));
     }
     Ok(outlines)
 }
@@ -62,18 +63,28 @@ pub fn patch_rect(candidate: PixelRect) -> ImageRect {
     ImageRect::new(center.x - half, center.y - half, center.x + half, center.y + half)
 }
 
-/// The segmenter's input for a candidate box: the square of [`patch_rect`] resampled to [`PATCH`] pixels a side (0 outside the
-/// image) and equalised.
+/// The segmenter's input for a candidate box: that of its [`patch_rect`].
 pub fn patch(image: &Prepared, candidate: PixelRect) -> Raster<f32> {
-    equalise(&resample(&image.image, patch_rect(candidate), NetSize::new(PATCH, PATCH)))
+    patch_of(image, patch_rect(candidate))
 }
 
-/// The outline that a probability map on a candidate's patch gives on the native grid.
+/// A square of the image as the segmenter sees it: resampled to [`PATCH`] pixels a side (0 outside the image) and equalised.
+pub fn patch_of(image: &Prepared, square: ImageRect) -> Raster<f32> {
+    equalise(&resample(&image.image, square, NetSize::new(PATCH, PATCH)))
+}
+
+/// The outline on the native grid that a probability map on `square` of the image gives.
 ///
 /// Kept are the 8-connected components of probability ≥ 0.5 that overlap the candidate's box: a second mass in the context
 /// has its own candidate. Without any, the outline is empty and its measures are 0.
-pub fn reconstruct(map: &ProbabilityMap, candidate: PixelRect, image: PixelRect, spacing: Option<&Spacing>) -> Outline {
-    let (native, region) = onto_native_grid(map, patch_rect(candidate), image);
+pub fn reconstruct(
+    map: &ProbabilityMap,
+    square: ImageRect,
+    candidate: PixelRect,
+    image: PixelRect,
+    spacing: Option<&Spacing>,
+) -> Outline {
+    let (native, region) = onto_native_grid(map, square, image);
     let (kept, bounds) = components_touching(&native, within(candidate, region));
     // One pixel more on each side: the contour interpolates towards the values just outside.
     let crop = PixelRect::new(
