@@ -3,11 +3,15 @@
 mod evaluate;
 mod evaluation;
 mod fuse;
+mod grayscale;
+mod hostile;
 mod networks;
 mod pipeline;
 mod pipeline_contour;
 mod random;
 mod random_weights;
 mod render;
+mod study;
+mod support;
 mod viewport;
 mod weights;

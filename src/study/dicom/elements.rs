@@ -7,7 +7,7 @@ use super::tags;
 use crate::study::OpenError;
 
 const MAX_NESTING: usize = 64;
-const MAX_ELEMENTS: usize = 1_000_000;
+const MAX_ELEMENTS: usize = 250_000;
 /// The largest value kept; a LUT has at most 65,536 words.
 const MAX_VALUE: u64 = 1 << 18;
 /// The most that is kept of all values.
@@ -183,7 +183,7 @@ impl Walk<'_> {
     fn next_element(&mut self) -> Result<Option<Element>, OpenError> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
-            return Err(OpenError::damaged("it has more than a million elements"));
+            return Err(OpenError::damaged("it has more elements than any mammogram needs"));
         }
         let mut head = [0; 8];
         match self.source.read_some(&mut head)? {
