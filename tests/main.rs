@@ -1,7 +1,10 @@
 //! The tests: one binary, a module per part of the program.
 
+mod annotation;
+mod architecture;
 mod evaluate;
 mod evaluation;
+mod export;
 mod fuse;
 mod grayscale;
 mod hostile;

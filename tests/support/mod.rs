@@ -6,6 +6,7 @@ use mammoscope::study::{OpenError, Study, open};
 
 pub mod dicom;
 pub mod raster;
+pub mod session;
 
 /// Opens a file of these bytes under `name`.
 pub fn open_named(name: &str, bytes: &[u8]) -> Result<Study, OpenError> {
