@@ -5,6 +5,9 @@ use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 use super::draw::Picture;
 use crate::marks::Rgb;
 
+/// Inter; its licence is beside it.
+const FONT: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.otf");
+
 /// A typeface at one size.
 pub struct Text {
     font: FontRef<'static>,
@@ -12,9 +15,9 @@ pub struct Text {
 }
 
 impl Text {
-    /// Ubuntu Light at `size` pixels from the highest to the lowest stroke; `None` never for the font that is built in.
+    /// The built-in typeface at `size` pixels from the highest to the lowest stroke; `None` never for the font that is built in.
     pub fn new(size: f32) -> Option<Self> {
-        let font = FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).ok()?;
+        let font = FontRef::try_from_slice(FONT).ok()?;
         Some(Self { font, scale: PxScale::from(size) })
     }
 
