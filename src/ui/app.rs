@@ -10,11 +10,12 @@ use super::dialogs::{Dialogs, Picker, Question};
 use super::files::{Analysis, Files};
 use super::frame_log::FrameLog;
 use super::notices::{Notices, Tone};
-use super::settings::SettingsStore;
-use super::viewport::{Layers, Scene, ViewportEvent, viewport_ui};
+use super::settings::{Settings, SettingsStore};
+use super::viewport::{Layers, Scene, ViewState, ViewportEvent, viewport_ui};
 use super::{panels, theme, updates};
 use crate::pipeline::Parameters;
 use crate::render;
+use crate::session::Session;
 use crate::worker::{AnalyseJob, FileJob, ImageId, Job, JobId, ModelFactory, OutlineJob, PrefetchJob, Wake, Worker};
 
 /// How often a frame comes while work runs, so that progress is seen to move.
@@ -104,9 +105,32 @@ impl App {
         Ok(app)
     }
 
-    /// The shown image's words for its state, as the status bar says them.
+    /// The shown image's reading.
+    pub fn session(&self) -> Option<&Session> {
+        self.files.shown().map(|image| &image.session)
+    }
+
+    /// What the status bar says.
     pub fn status(&self) -> String {
         panels::status::words(self).text
+    }
+
+    /// The notices on show, oldest first.
+    pub fn notices(&self) -> Vec<&str> {
+        self.notices.shown().iter().map(|notice| notice.text.as_str()).collect()
+    }
+
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// How the shown image is looked at.
+    pub fn view(&self) -> Option<&ViewState> {
+        self.files.shown().map(|image| &image.view)
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings.current
     }
 
     /// Queues a job of the IO thread; says so when there is no room.
@@ -176,7 +200,7 @@ impl App {
     }
 
     /// True while something runs whose progress is to be seen.
-    pub(super) fn is_working(&self) -> bool {
+    pub fn is_working(&self) -> bool {
         self.worker.is_inferring() || self.tasks.values().any(|task| *task != Task::Settings)
     }
 
@@ -245,10 +269,7 @@ impl eframe::App for App {
         for command in commands.drain(..) {
             commands::execute(self, &ctx, command);
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| {
-            panels::banner::banner_ui(ui, self);
-            self.viewport_ui(ui, &mut commands);
-        });
+        egui::CentralPanel::no_frame().show(ui, |ui| self.viewport_ui(ui, &mut commands));
         panels::notices::notices_ui(&ctx, self.notices.shown(), &mut commands);
         panels::help::help_ui(&ctx, self, &mut commands);
         panels::welcome::drop_hint_ui(&ctx);

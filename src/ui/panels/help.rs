@@ -58,14 +58,17 @@ fn keys_ui(ui: &mut Ui) {
     let rows: Vec<(&str, &str)> = keys.chain(MOUSE.iter().copied()).collect();
     let half = rows.len().div_ceil(2);
     ui.columns(2, |columns| {
-        for (column, rows) in columns.iter_mut().zip(rows.chunks(half)) {
-            egui::Grid::new("keys").num_columns(2).spacing([16.0, 6.0]).min_col_width(96.0).show(column, |ui| {
-                for (key, what) in rows {
-                    ui.label(theme::strong(*key).color(palette(ui).strong));
-                    ui.label(*what);
-                    ui.end_row();
-                }
-            });
+        for (index, (column, rows)) in columns.iter_mut().zip(rows.chunks(half)).enumerate() {
+            egui::Grid::new(("keys", index)).num_columns(2).spacing([16.0, 6.0]).min_col_width(96.0).show(
+                column,
+                |ui| {
+                    for (key, what) in rows {
+                        ui.label(theme::strong(*key).color(palette(ui).strong));
+                        ui.label(*what);
+                        ui.end_row();
+                    }
+                },
+            );
         }
     });
 }

@@ -34,7 +34,7 @@ pub fn lambda_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) {
     ui.spacing_mut().slider_width = width;
     ui.spacing_mut().item_spacing.y = 0.0;
     let (strip, _) = ui.allocate_exact_size(vec2(width, HISTOGRAM_HEIGHT + TICKS_HEIGHT), Sense::hover());
-    let slider = egui::Slider::new(&mut lambda, 0.0..=upper).show_value(false).step_by(0.01);
+    let slider = egui::Slider::new(&mut lambda, 0.0..=upper).show_value(false).step_by(0.01).trailing_fill(false);
     let slider = ui.add(slider).labelled_by(name.inner.id).on_hover_text("[ and ], with Shift five times as far");
     if let Some(profile) = &image.profile {
         // The slider's handle does not reach its ends: the histogram stands over where it goes.

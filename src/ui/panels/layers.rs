@@ -63,7 +63,7 @@ fn scale_ui(ui: &mut Ui, layers: &mut super::super::viewport::Layers, image: &Op
     let sizes: Vec<_> = image.session.reading().iter().flat_map(|r| r.scales.iter()).collect();
     let name = |size: Option<crate::space::NetSize>| size.map_or_else(|| "All scales".into(), |size| size.to_string());
     let combo = egui::ComboBox::from_id_salt("scale").selected_text(name(layers.scale)).width(160.0);
-    combo.show_ui(ui, |ui| {
+    let shown = combo.show_ui(ui, |ui| {
         let total: usize = sizes.iter().map(|scale| scale.detections.len()).sum();
         ui.selectable_value(&mut layers.scale, None, format!("All scales ({total})"));
         for scale in sizes {
@@ -71,6 +71,7 @@ fn scale_ui(ui: &mut Ui, layers: &mut super::super::viewport::Layers, image: &Op
             ui.selectable_value(&mut layers.scale, Some(scale.size), text);
         }
     });
+    shown.response.on_hover_text("The scales whose boxes are drawn");
 }
 
 fn indented(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {

@@ -1,6 +1,5 @@
 //! The parts around the image. Each takes the window's data and pushes commands; none changes anything.
 
-pub mod banner;
 pub mod files;
 pub mod findings;
 pub mod help;

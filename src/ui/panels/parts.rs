@@ -5,25 +5,29 @@ use egui::{Color32, Painter, Rect, Shape, Stroke, Ui, pos2};
 use super::super::theme::{self, palette};
 use crate::marks::{DASH, DASH_GAP, DOT_GAP, LineStyle, Mark};
 
-/// A titled part of a panel, with the line that separates it from the one above.
+/// A titled part of a panel, under a line that separates it from the one above.
 pub fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
-    ui.add_space(8.0);
+    if ui.min_rect().height() > 0.0 {
+        ui.add_space(12.0);
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 1.0), egui::Sense::hover());
+        ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(1.0, palette(ui).line));
+        ui.add_space(4.0);
+    }
     ui.label(egui::RichText::new(title).font(theme::strong_font(12.0)).color(palette(ui).weak));
     ui.add_space(4.0);
     contents(ui);
-    ui.add_space(12.0);
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 1.0), egui::Sense::hover());
-    ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(1.0, palette(ui).line));
 }
 
 /// A name on the left and a value on the right of one line.
 pub fn fact(ui: &mut Ui, name: &str, value: impl Into<String>) -> egui::Response {
     let value = value.into();
-    let row = ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 18.0;
-        ui.label(egui::RichText::new(name).color(palette(ui).weak));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.add(egui::Label::new(&value).truncate());
+    let row = ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 16.0;
+        ui.horizontal(|ui| {
+            ui.label(egui::RichText::new(name).color(palette(ui).weak));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(&value).truncate());
+            });
         });
     });
     row.response.on_hover_text(value)

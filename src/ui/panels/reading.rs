@@ -32,7 +32,8 @@ fn grayscale_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) {
     let chosen = image.view.chosen_voi();
     let name = chosen.and_then(|i| grayscale.choices.get(i)).map_or("Set by hand", |choice| choice.name.as_str());
     let width = ui.available_width();
-    egui::ComboBox::from_id_salt("preset").selected_text(name).width(width).truncate().show_ui(ui, |ui| {
+    let combo = egui::ComboBox::from_id_salt("preset").selected_text(name).width(width).truncate();
+    let shown = combo.show_ui(ui, |ui| {
         for (index, choice) in grayscale.choices.iter().enumerate() {
             let mut row = egui::Button::selectable(chosen == Some(index), choice.name.as_str());
             if index < 9 {
@@ -43,6 +44,7 @@ fn grayscale_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) {
             }
         }
     });
+    shown.response.on_hover_text("The windows and look-up tables of the file");
     if let Voi::Linear { center, width } | Voi::LinearExact { center, width } | Voi::Sigmoid { center, width } =
         image.view.voi(grayscale)
     {
