@@ -19,6 +19,7 @@ use crate::support::raster::{Tiff, chunk, gray_png, jpeg_head, png, zlib};
 
 const PATTERN_J2K: &[u8] = include_bytes!("codestreams/pattern.j2k");
 const PATTERN_JHC: &[u8] = include_bytes!("codestreams/pattern.jhc");
+const PATTERN_JLS: &[u8] = include_bytes!("codestreams/pattern.jls");
 const SMOOTH_JPG: &[u8] = include_bytes!("codestreams/smooth.jpg");
 
 /// Where the second process finds its files.
@@ -277,7 +278,7 @@ fn dicom_files() -> Files {
         ("cut-in-data-set", cut(400)),
         ("cut-in-pixels", cut(valid.len() - 100)),
         ("unknown-syntax", prepended("1.2.3.4", &[], &plain())),
-        ("jpeg-ls", prepended(JPEG_LS, &[], &plain())),
+        ("jpeg-xl", prepended("1.2.840.10008.1.2.4.110", &[], &plain())),
         ("native-in-compressed-syntax", prepended(JPEG_LOSSLESS, &[], &plain())),
         ("compressed-in-native-syntax", coded(EXPLICIT, &rle).file()),
         ("no-fragments", raw_fragments(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0])),
@@ -339,6 +340,9 @@ fn codestream_files() -> Files {
         ("jpeg-arithmetic", coded(JPEG_EXTENDED, &jpeg_head(0xC9, 8, 32, 24, 1)).file()),
         ("jpeg-16-bit-in-8", coded(JPEG_LOSSLESS, &lossless).with(us(0x0028_0100, 8)).bits(8).file()),
         ("jpeg-cut", coded(JPEG_LOSSLESS, &lossless[..lossless.len() / 2]).file()),
+        ("jpeg-ls-cut", coded(JPEG_LS, &PATTERN_JLS[..500]).file()),
+        ("jpeg-ls-garbage", coded(JPEG_LS, &[&PATTERN_JLS[..40], &[0; 600]].concat()).file()),
+        ("jpeg-ls-no-scan", coded(JPEG_LS, &PATTERN_JLS[..20]).file()),
         ("jpeg-no-scan", coded(JPEG_LOSSLESS, &lossless[..60]).file()),
         ("jpeg-no-frame", coded(JPEG_LOSSLESS, &[0xFF, 0xD8, 0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 0, 0, 1, 2]).file()),
         ("jpeg-garbage", coded(JPEG_LOSSLESS, &[0xA5; 700]).file()),
@@ -441,6 +445,7 @@ fn valid_files() -> Files {
         ("rle", coded(RLE, &rle_frame(&values)).file()),
         ("lossless", coded(JPEG_LOSSLESS, &jpeg_lossless(32, 24, &values, 12)).file()),
         ("baseline", coded(JPEG_BASELINE, SMOOTH_JPG).with(us(0x0028_0100, 8)).bits(8).file()),
+        ("jpeg-ls", coded(JPEG_LS, PATTERN_JLS).file()),
         ("j2k", coded(JPEG_2000, PATTERN_J2K).file()),
         ("htj2k", coded(HTJ2K, PATTERN_JHC).file()),
         ("png", gray_png(32, 16, &values)),

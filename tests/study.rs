@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use mammoscope::study::{ChestWall, Laterality, SpacingSource, Study, list_inputs, open};
 
 use crate::support::dicom::{
-    BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, Element, HTJ2K, IMPLICIT, JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, RLE,
-    code, delimited, fragments, jpeg_lossless, pattern, rle_frame, sequence, text, words,
+    BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, Element, HTJ2K, IMPLICIT, JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, JPEG_LS,
+    JPEG_LS_LOSSY, RLE, code, delimited, fragments, jpeg_lossless, pattern, rle_frame, sequence, text, words,
 };
 use crate::support::raster::{Tiff, gray_png, png};
 use crate::support::{open_bytes, open_named, real_data};
 
 const PATTERN_J2K: &[u8] = include_bytes!("codestreams/pattern.j2k");
 const PATTERN_JHC: &[u8] = include_bytes!("codestreams/pattern.jhc");
+const PATTERN_JLS: &[u8] = include_bytes!("codestreams/pattern.jls");
+const PATTERN_NEAR3_JLS: &[u8] = include_bytes!("codestreams/pattern-near3.jls");
+const BLOCKS_JLS: &[u8] = include_bytes!("codestreams/blocks.jls");
+const SMOOTH_JLS: &[u8] = include_bytes!("codestreams/smooth.jls");
 const SMOOTH_JPG: &[u8] = include_bytes!("codestreams/smooth.jpg");
 
 fn opened(file: &Dicom) -> Study {
@@ -41,6 +45,7 @@ fn every_transfer_syntax_gives_the_same_pixels() {
         (coded(RLE, rle_frame(&values)), "DICOM, RLE, For Presentation"),
         (coded(JPEG_LOSSLESS, jpeg_lossless(32, 24, &values, 12)), "DICOM, JPEG Lossless, For Presentation"),
         (coded(JPEG_LOSSLESS, jpeg_lossless(32, 24, &values, 16)), "DICOM, JPEG Lossless, For Presentation"),
+        (coded(JPEG_LS, PATTERN_JLS.to_vec()), "DICOM, JPEG-LS lossless, For Presentation"),
         (coded(JPEG_2000, PATTERN_J2K.to_vec()), "DICOM, JPEG 2000 lossless, For Presentation"),
         (coded(HTJ2K, PATTERN_JHC.to_vec()), "DICOM, HTJ2K lossless, For Presentation"),
         (
@@ -69,6 +74,19 @@ fn eight_bit_pixels_come_uncompressed_and_as_jpeg_baseline() {
     let lossless = jpeg_lossless(32, 24, &smooth(), 8);
     let wide = Dicom::mammogram(JPEG_LOSSLESS, 32, 24, &[]).bits(8).with(fragments(vec![lossless]));
     assert_eq!(opened(&wide).image.data(), smooth(), "8-bit samples in 16 allocated bits");
+}
+
+#[test]
+fn jpeg_ls_keeps_runs_small_samples_and_its_bound_of_loss() {
+    let coded = |syntax, frame: &[u8]| Dicom::mammogram(syntax, 32, 24, &[]).with(fragments(vec![frame.to_vec()]));
+    let block = |x: u32, y: u32| if (x / 9 + y / 7) % 3 == 0 { 65535 } else { x / 9 * 9000 };
+    let spot = |x: u32, y: u32| if x * y % 97 == 0 { 77 } else { 0 };
+    let blocks: Vec<u16> = (0..24).flat_map(|y| (0..32).map(move |x| (block(x, y) + spot(x, y)) as u16)).collect();
+    assert_eq!(opened(&coded(JPEG_LS, BLOCKS_JLS).bits(16)).image.data(), blocks);
+    assert_eq!(opened(&coded(JPEG_LS, SMOOTH_JLS).bits(8)).image.data(), smooth());
+    let near = opened(&coded(JPEG_LS_LOSSY, PATTERN_NEAR3_JLS).bits(16));
+    let errors: Vec<u16> = near.image.data().iter().zip(pattern(32, 24)).map(|(a, b)| a.abs_diff(b)).collect();
+    assert_eq!(errors.iter().max(), Some(&3));
 }
 
 #[test]

@@ -19,18 +19,19 @@ pub enum Process {
     /// Baseline, extended or progressive DCT.
     JpegDct,
     JpegLossless,
+    JpegLs,
     Jpeg2000,
 }
 
 impl CodestreamHeader {
     /// The fewest bytes that can hold such an image: each 8×8 block of a DCT takes two bits or more, each pixel of lossless
-    /// JPEG one; for JPEG 2000 a ratio that no mammogram reaches.
+    /// JPEG one; for the others a ratio that no mammogram reaches.
     pub fn fewest_bytes(&self) -> usize {
         let pixels = self.width * self.height;
         match self.process {
             Process::JpegDct => pixels / 256,
             Process::JpegLossless => pixels / 8,
-            Process::Jpeg2000 => pixels / 1000,
+            Process::Jpeg2000 | Process::JpegLs => pixels / 1000,
         }
     }
 }
@@ -43,7 +44,7 @@ pub fn jpeg_header(bytes: &[u8]) -> Result<CodestreamHeader, OpenError> {
         let (marker, after) = next_marker(rest).ok_or_else(damaged)?;
         let segment = segment(after).ok_or_else(damaged)?;
         match marker {
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => return frame_header(marker, segment),
+            0xC0..=0xCF | 0xF7 if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => return frame_header(marker, segment),
             0xD8..=0xDA => return Err(damaged()),
             _ => rest = &after[segment.len() + 2..],
         }
@@ -63,6 +64,7 @@ fn frame_header(marker: u8, segment: &[u8]) -> Result<CodestreamHeader, OpenErro
             ));
         }
         (0xC3, 2..=16) => Process::JpegLossless,
+        (0xF7, 2..=16) => Process::JpegLs,
         _ => {
             return Err(OpenError::new(
                 "The pixels of this file are written in a rare JPEG process, which this program does not read. \

@@ -19,3 +19,17 @@ here = pathlib.Path(__file__).parent
 )
 (here / "pattern.jhc").write_bytes(imagecodecs.htj2k_encode(pattern, reversible=True))
 (here / "smooth.jpg").write_bytes(imagecodecs.jpeg8_encode(smooth, level=95))
+
+
+def jpeg_ls(image, near):
+    """Without the SPIFF header, which DICOM does not have."""
+    stream = imagecodecs.jpegls_encode(image, level=near)
+    return stream[stream.index(b"\xff\xd8\xff\xf7") :]
+
+
+(here / "pattern.jls").write_bytes(jpeg_ls(pattern, 0))
+(here / "pattern-near3.jls").write_bytes(jpeg_ls(pattern, 3))
+# Long runs, their interruptions, and the whole range of 16 bits.
+blocks = (numpy.where((x // 9 + y // 7) % 3 == 0, 65535, (x // 9) * 9000) + (x * y % 97 == 0) * 77).astype("uint16")
+(here / "blocks.jls").write_bytes(jpeg_ls(blocks, 0))
+(here / "smooth.jls").write_bytes(jpeg_ls(smooth, 0))

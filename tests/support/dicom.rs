@@ -14,6 +14,7 @@ pub const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 pub const JPEG_EXTENDED: &str = "1.2.840.10008.1.2.4.51";
 pub const JPEG_LOSSLESS: &str = "1.2.840.10008.1.2.4.70";
 pub const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
+pub const JPEG_LS_LOSSY: &str = "1.2.840.10008.1.2.4.81";
 pub const JPEG_2000: &str = "1.2.840.10008.1.2.4.90";
 
 pub const HTJ2K: &str = "1.2.840.10008.1.2.4.201";

@@ -1,4 +1,4 @@
-//! Compressed frames through dicom-rs's codecs. They see the first frame's checked bytes and the image's size, nothing else
+//! Compressed frames, through dicom-rs's codecs but for JPEG-LS. They see the first frame's checked bytes and the image's size, nothing else
 //! of the file.
 
 use std::borrow::Cow;
@@ -8,18 +8,22 @@ use dicom::encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 
+use super::jpeg_ls;
 use super::pixels::{PixelFormat, too_short};
 use super::syntax::{Coding, TransferSyntax};
 use crate::study::OpenError;
-use crate::study::codestream::{CodestreamHeader, jpeg_header, jpeg2000_header};
+use crate::study::codestream::{CodestreamHeader, Process, jpeg_header, jpeg2000_header};
 use crate::study::limits::guarded;
 
-/// Decodes a JPEG or JPEG 2000 frame to 16-bit words.
+/// Decodes a JPEG, JPEG-LS or JPEG 2000 frame to 16-bit words.
 pub fn decode(frame: &[u8], format: &PixelFormat, syntax: &TransferSyntax) -> Result<Vec<u16>, OpenError> {
-    let header = if syntax.coding == Coding::Jpeg { jpeg_header(frame)? } else { jpeg2000_header(frame)? };
+    let header = if syntax.coding == Coding::Jpeg2000 { jpeg2000_header(frame)? } else { jpeg_header(frame)? };
     check_agreement(&header, format)?;
     if frame.len() < header.fewest_bytes() {
         return Err(too_short(format));
+    }
+    if header.process == Process::JpegLs {
+        return jpeg_ls::decode(frame, format.columns, format.rows, header.precision);
     }
     let wide = header.precision > 8;
     let object = Frame { bytes: frame, format, bits_allocated: if wide { 16 } else { 8 }, syntax: syntax.uid };

@@ -1,5 +1,5 @@
-//! DICOM files: the header is walked and checked by our own parser, uncompressed and RLE pixels are read here, other codings
-//! by dicom-rs's codecs. No decoder sees anything of a file that was not checked first.
+//! DICOM files: the header is walked and checked by our own parser, uncompressed, RLE and JPEG-LS
+//! pixels are read here, other codings by dicom-rs's codecs. No decoder sees anything of a file that was not checked first.
 
 mod dataset;
 mod decode;
@@ -7,6 +7,7 @@ mod elements;
 mod encapsulated;
 mod grey;
 mod identify;
+mod jpeg_ls;
 mod measures;
 mod pixels;
 mod rle;

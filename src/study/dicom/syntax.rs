@@ -10,6 +10,7 @@ pub enum Coding {
     Rle,
     Jpeg,
     Jpeg2000,
+    JpegLs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +38,7 @@ const fn coded(uid: &'static str, name: &'static str, coding: Coding) -> Transfe
 /// Assumed when a file names none; the element structure itself shows whether types are explicit.
 pub const UNCOMPRESSED: TransferSyntax = native("1.2.840.10008.1.2.1", "uncompressed", EXPLICIT, false);
 
-const SUPPORTED: [TransferSyntax; 14] = [
+const SUPPORTED: [TransferSyntax; 16] = [
     UNCOMPRESSED,
     native("1.2.840.10008.1.2", "uncompressed", IMPLICIT, false),
     native("1.2.840.10008.1.2.1.99", "deflated", EXPLICIT, true),
@@ -47,6 +48,8 @@ const SUPPORTED: [TransferSyntax; 14] = [
     coded("1.2.840.10008.1.2.4.51", "JPEG Extended", Coding::Jpeg),
     coded("1.2.840.10008.1.2.4.57", "JPEG Lossless", Coding::Jpeg),
     coded("1.2.840.10008.1.2.4.70", "JPEG Lossless", Coding::Jpeg),
+    coded("1.2.840.10008.1.2.4.80", "JPEG-LS lossless", Coding::JpegLs),
+    coded("1.2.840.10008.1.2.4.81", "JPEG-LS", Coding::JpegLs),
     coded("1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", Coding::Jpeg2000),
     coded("1.2.840.10008.1.2.4.91", "JPEG 2000", Coding::Jpeg2000),
     coded("1.2.840.10008.1.2.4.201", "HTJ2K lossless", Coding::Jpeg2000),
@@ -55,8 +58,7 @@ const SUPPORTED: [TransferSyntax; 14] = [
 ];
 
 /// Known and not read, by the start of the identifier.
-const REFUSED: [(&str, &str); 5] = [
-    ("1.2.840.10008.1.2.4.8", "JPEG-LS"),
+const REFUSED: [(&str, &str); 4] = [
     ("1.2.840.10008.1.2.4.10", "MPEG video"),
     ("1.2.840.10008.1.2.4.11", "JPEG XL"),
     ("1.2.840.10008.1.2.4.9", "JPEG 2000 Part 2"),
