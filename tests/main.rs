@@ -13,6 +13,7 @@ mod pipeline;
 mod pipeline_contour;
 mod random;
 mod random_weights;
+mod read;
 mod render;
 mod scripted;
 mod study;
