@@ -79,8 +79,8 @@ fn eight_bit_pixels_come_uncompressed_and_as_jpeg_baseline() {
 #[test]
 fn jpeg_ls_keeps_runs_small_samples_and_its_bound_of_loss() {
     let coded = |syntax, frame: &[u8]| Dicom::mammogram(syntax, 32, 24, &[]).with(fragments(vec![frame.to_vec()]));
-    let block = |x: u32, y: u32| if (x / 9 + y / 7) % 3 == 0 { 65535 } else { x / 9 * 9000 };
-    let spot = |x: u32, y: u32| if x * y % 97 == 0 { 77 } else { 0 };
+    let block = |x: u32, y: u32| if (x / 9 + y / 7).is_multiple_of(3) { 65535 } else { x / 9 * 9000 };
+    let spot = |x: u32, y: u32| if (x * y).is_multiple_of(97) { 77 } else { 0 };
     let blocks: Vec<u16> = (0..24).flat_map(|y| (0..32).map(move |x| (block(x, y) + spot(x, y)) as u16)).collect();
     assert_eq!(opened(&coded(JPEG_LS, BLOCKS_JLS).bits(16)).image.data(), blocks);
     assert_eq!(opened(&coded(JPEG_LS, SMOOTH_JLS).bits(8)).image.data(), smooth());
