@@ -14,19 +14,22 @@ FILM = (496, 800)  # width, height of the whole film images here: near their tru
 
 
 def equalise(patch):
-    """Histogram equalisation over 256 levels of values 0 ... 1; exact zeros (air, outside) are ignored and stay 0."""
-    levels = np.clip(np.round(patch * 255), 0, 255).astype(np.int64)
+    """As src/pipeline/equalise.rs: the place in the cumulative histogram of 256 bins between the smallest and the largest
+    value above 0, linear within a bin; zeros (air, outside) are ignored and stay 0."""
     inside = patch > 0
-    counts = np.bincount(levels[inside], minlength=256)
-    total = counts.sum()
-    if total == 0:
+    if not inside.any():
         return patch
-    cumulative = np.cumsum(counts)
-    first = cumulative[np.nonzero(counts)[0][0]]
-    if total == first:
-        return patch
-    table = np.clip((cumulative - first) / (total - first), 0, 1).astype(np.float32)
-    return np.where(inside, table[levels], 0).astype(np.float32)
+    values = patch[inside].astype(np.float64)
+    low, high = values.min(), values.max()
+    if high - low < 0.5 / 65535:
+        return np.where(inside, 0.5, 0).astype(np.float32)
+    position = (values - low) * (256 / (high - low))
+    bins = np.minimum(position.astype(np.int64), 255)
+    counts = np.bincount(bins, minlength=256)
+    below = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    result = np.zeros(patch.shape, np.float32)
+    result[inside] = (below[bins] + (position - bins) * counts[bins]) / len(values)
+    return result
 
 
 def cut(image, cx, cy, side, size, nearest=False):

@@ -103,14 +103,14 @@ def main():
     writer = csv.writer(log)
     if not args.resume:
         writer.writerow(["step", "seconds", "rate", "width", "virtual", "box", "objectness", "class", "norm"])
-    saved = time.time()
+    saved, size, virtual = time.time(), None, None
     while time.time() < end:
         now = time.time()
         progress = min(1.0, (now - start) / (end - start))
         rate = args.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        if step % 10 == 0 or step < 2:
+        if size is None or step % 10 == 0 or step < 2:
             size, virtual = sizes(rng, progress)
         batch = max(2, min(args.batch, int(args.batch * 51200 * 1.5 / (size[0] * size[1]))))
         # Synthetic lesions first, more and more real ones later.
@@ -140,7 +140,7 @@ def main():
                         average[k].lerp_(v, 1 - keep)
                     else:
                         average[k].copy_(v)
-        writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", size[0], virtual[0]] + [f"{float(l):.4f}" for l in losses] + [f"{norm:.2f}"])
+        writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", size[0], virtual[0]] + [f"{float(l.detach()):.4f}" for l in losses] + [f"{norm:.2f}"])
         if time.time() - saved > 240 or time.time() >= end:
             state = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
             torch.save(state, checkpoint + ".new")

@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand};
 use crate::inference::{DeviceChoice, ModelOptions};
 
 pub mod evaluate;
+pub mod phantom;
+pub mod prepare;
 pub mod read;
 
 /// A viewer for the second reading of mammograms: finds and outlines masses. Research use, not for diagnosis.
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     Read(read::Args),
     Evaluate(evaluate::Args),
+    Phantom(phantom::Args),
+    Prepare(prepare::Args),
 }
 
 #[derive(clap::Args)]
@@ -85,6 +89,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => window(cli.window),
         Some(Command::Read(args)) => read::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Phantom(args)) => phantom::run(args),
+        Some(Command::Prepare(args)) => prepare::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("mammoscope: {error:#}");

@@ -59,8 +59,8 @@ impl Breast {
         let outline = Outline::new(random, view, aspect);
         let (depth, nipple) = (outline.nipple.0, outline.nipple.1);
         let look = Look {
-            fat: random.range(0.22, 0.42),
-            gland: random.range(0.55, 0.75),
+            fat: random.range(0.20, 0.42),
+            gland: random.range(0.58, 0.84),
             rim: random.range(0.03, 0.10),
             skin: random.range(0.02, 0.10),
             texture: random.range(0.020, 0.045),

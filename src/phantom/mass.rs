@@ -35,7 +35,8 @@ pub struct MassSpec {
     pub seed: u64,
 }
 
-/// A mass as a density, 0 outside to about 1 inside, which is half its plateau on the contour.
+/// A mass as a density, 0 outside to about 1 at the centre. It thins towards the margin as a ball's shadow does; the margin's
+/// own transition is centred on the contour.
 pub struct Mass {
     spec: MassSpec,
     angle: f64,
@@ -53,9 +54,14 @@ struct Spicule {
     length: f64,
     width: f64,
     strength: f64,
+    /// How far its base pulls the contour out, in radii.
+    base: f64,
 }
 
+/// Points of the contour.
 const STEPS: usize = 360;
+/// Beyond this many radii there is nothing, spicules included.
+const REACH: f64 = 4.0;
 
 impl Mass {
     pub fn new(spec: MassSpec) -> Self {
@@ -79,7 +85,7 @@ impl Mass {
         &self.spec
     }
 
-    /// The outline: where the margin is at half its height.
+    /// The outline: where the margin's transition is halfway.
     pub fn contour(&self) -> Contour {
         let points = (0..STEPS).map(|i| {
             let angle = i as f64 / STEPS as f64 * TAU;
@@ -99,16 +105,15 @@ impl Mass {
         let (sin, cos) = self.angle.sin_cos();
         let (u, v) = ((dx * cos + dy * sin) / self.stretch, (dy * cos - dx * sin) * self.stretch);
         let distance = u.hypot(v);
-        let reach = self.spec.radius * 4.0;
-        if distance > reach {
+        if distance > REACH * self.spec.radius {
             return 0.0;
         }
         let angle = v.atan2(u).rem_euclid(TAU);
         let radius = self.radius_at(angle);
         let margin =
             1.0 / (1.0 + ((distance - radius) / (0.25 * self.spec.softness.max(0.2))).clamp(-40.0, 40.0).exp());
-        let dome = 0.75 + 0.25 * (1.0 - (distance / radius).min(1.0).powi(2)).sqrt();
-        let body = margin * dome * (1.0 + 0.10 * self.texture.at(dx, dy)).max(0.3);
+        let dome = 0.55 + 0.45 * (1.0 - (distance / radius).min(1.0).powi(2)).sqrt();
+        let body = margin * dome * (1.0 + 0.13 * self.texture.at(dx, dy)).max(0.3);
         let rays = self.spicules.iter().map(|s| s.density(angle, distance, self.spec.radius)).fold(0.0, f64::max);
         body.max(rays)
     }
@@ -139,20 +144,25 @@ impl Mass {
 
     /// Adds the mass to `image`, whose full range is `full`; air (0) stays air.
     pub fn add_to(&self, image: &mut GrayImage, full: u16) {
-        let reach = self.spec.radius * 4.0 * self.stretch;
+        let reach = REACH * self.spec.radius * self.stretch;
         let c = self.spec.center;
         let clamp = |v: f64, end: usize| v.clamp(0.0, end as f64) as usize;
-        let (x0, x1) = (clamp(c.x - reach, image.width()), clamp(c.x + reach + 1.0, image.width()));
-        let (y0, y1) = (clamp(c.y - reach, image.height()), clamp(c.y + reach + 1.0, image.height()));
-        for y in y0..y1 {
-            for x in x0..x1 {
-                let value = f64::from(image.get(x, y));
-                let density = self.density(ImagePoint::new(x as f64 + 0.5, y as f64 + 0.5));
-                if value > 0.0 && density > 0.0 {
-                    image.set(x, y, screen(value / f64::from(full), self.spec.contrast * density, full));
-                }
+        for y in clamp(c.y - reach, image.height())..clamp(c.y + reach + 1.0, image.height()) {
+            for x in clamp(c.x - reach, image.width())..clamp(c.x + reach + 1.0, image.width()) {
+                let grey = f64::from(image.get(x, y)) / f64::from(full);
+                let sum = self.added_to(grey, ImagePoint::new(x as f64 + 0.5, y as f64 + 0.5));
+                image.set(x, y, (sum * f64::from(full)).round() as u16);
             }
         }
+    }
+
+    /// `grey` in [0, 1] with the mass in front of it, bent so that bright tissue does not saturate; air (0) stays air.
+    pub fn added_to(&self, grey: f64, p: ImagePoint) -> f64 {
+        if grey <= 0.0 {
+            return 0.0;
+        }
+        let added = self.spec.contrast * self.density(p);
+        (grey + added * (1.15 - grey).clamp(0.1, 1.0)).clamp(0.0, 1.0)
     }
 
     fn radius_at(&self, angle: f64) -> f64 {
@@ -167,12 +177,6 @@ impl Mass {
         let (sin, cos) = self.angle.sin_cos();
         ImagePoint::new(self.spec.center.x + u * cos - v * sin, self.spec.center.y + u * sin + v * cos)
     }
-}
-
-/// `value` + `added`, bent so that bright tissue does not saturate.
-fn screen(value: f64, added: f64, full: u16) -> u16 {
-    let sum = value + added * (1.25 - value).clamp(0.2, 1.0);
-    (sum.clamp(0.0, 1.0) * f64::from(full)).round() as u16
 }
 
 /// A contour's bounding box.
@@ -203,7 +207,7 @@ fn radii(random: &mut Random, shape: MassShape, radius: f64, spicules: &[Spicule
         .map(|i| {
             let angle = i as f64 / STEPS as f64 * TAU;
             let wave: f64 = waves.iter().map(|(k, a, phase)| a * (k * angle + phase).cos()).sum();
-            let bases: f64 = spicules.iter().map(|s| 0.16 * (-(turn(angle, s.angle) / 0.12).powi(2)).exp()).sum();
+            let bases: f64 = spicules.iter().map(|s| s.base * (-(turn(angle, s.angle) / 0.15).powi(2)).exp()).sum();
             radius * (1.0 + wave + bases).max(0.3)
         })
         .collect()
@@ -213,10 +217,11 @@ fn spicules(random: &mut Random, radius: f64) -> Vec<Spicule> {
     let count = 7 + random.below(9);
     (0..count)
         .map(|i| Spicule {
-            angle: (i as f64 + random.range(-0.35, 0.35)) / count as f64 * TAU,
+            angle: (i as f64 + random.range(-0.6, 0.6)) / count as f64 * TAU,
             length: random.range(1.5, 2.8),
             width: random.range(0.035, 0.07) * radius,
-            strength: random.range(0.25, 0.6),
+            strength: random.range(0.15, 0.5),
+            base: random.range(0.0, 0.14),
         })
         .collect()
 }

@@ -5,9 +5,14 @@
 //! power-law background, fibres that converge on the nipple, ducts, vessels, muscle, noise), not any patient.
 
 mod anatomy;
+pub mod arrays;
+pub mod dicom;
 mod mass;
 mod noise;
 mod strokes;
+pub mod truth;
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -56,6 +61,10 @@ impl Plan {
     }
 }
 
+/// The demonstration case, `assets/demo`.
+pub const DEMONSTRATION: Plan =
+    Plan { width: 2560, height: 3328, view: View::Mlo, side: Side::Left, masses: 2, seed: 2_026_118 };
+
 /// The full range of a phantom's values: 12 bits.
 pub const FULL: u16 = 4095;
 
@@ -85,29 +94,36 @@ impl Phantom {
 
 /// Draws a phantom.
 pub fn generate(plan: &Plan) -> Phantom {
+    generate_rows(plan, 0..plan.height)
+}
+
+/// Draws some rows of a phantom; the other rows of the image stay 0.
+pub fn generate_rows(plan: &Plan, rows: Range<usize>) -> Phantom {
     let mut random = Random::new(plan.seed);
     let height = plan.height as f64;
     let breast = Breast::new(&mut random, plan.view, plan.width as f64 / height, height / 2.0);
-    let mut image = GrayImage::filled(plan.width, plan.height, 0);
-    image.data_mut().par_chunks_mut(plan.width.max(1)).enumerate().for_each(|(y, row)| {
-        for (x, value) in row.iter_mut().enumerate() {
-            let (u, v) = plan.unit_from_pixel(x as f64 + 0.5, y as f64 + 0.5);
-            *value = (breast.grey(u, v) * f64::from(FULL)).round() as u16;
-        }
-    });
     let masses = place_masses(&mut random, plan, &breast);
-    for mass in &masses {
-        mass.add_to(&mut image, FULL);
-    }
-    add_noise(&mut image, random.bits(), random.range(0.004, 0.009));
+    let noise = Noise { seed: random.bits(), share: random.range(0.004, 0.009) };
+    let mut image = GrayImage::filled(plan.width, plan.height, 0);
+    image.data_mut().par_chunks_mut(plan.width.max(1)).enumerate().filter(|(y, _)| rows.contains(y)).for_each(
+        |(y, row)| {
+            for (x, value) in row.iter_mut().enumerate() {
+                let pixel = ImagePoint::new(x as f64 + 0.5, y as f64 + 0.5);
+                let (u, v) = plan.unit_from_pixel(pixel);
+                let tissue = breast.grey(u, v);
+                let grey = masses.iter().fold(tissue, |grey, mass| mass.added_to(grey, pixel));
+                *value = noise.quantise(grey, x, y);
+            }
+        },
+    );
     Phantom { image, masses }
 }
 
 impl Plan {
     /// Image heights, chest wall at 0, from pixels.
-    fn unit_from_pixel(&self, x: f64, y: f64) -> (f64, f64) {
-        let x = if self.side == Side::Left { x } else { self.width as f64 - x };
-        (x / self.height as f64, y / self.height as f64)
+    fn unit_from_pixel(&self, p: ImagePoint) -> (f64, f64) {
+        let x = if self.side == Side::Left { p.x } else { self.width as f64 - p.x };
+        (x / self.height as f64, p.y / self.height as f64)
     }
 
     fn pixel_from_unit(&self, u: f64, v: f64) -> ImagePoint {
@@ -125,7 +141,7 @@ fn place_masses(random: &mut Random, plan: &Plan, breast: &Breast) -> Vec<Mass> 
     for _ in 0..plan.masses {
         let radius = 0.014 * (0.055f64 / 0.014).powf(random.unit());
         let shape = MassShape::ALL[random.below(MassShape::ALL.len())];
-        let (contrast, softness, seed) = (random.range(0.10, 0.30), random.range(0.08, 0.5), random.bits());
+        let (contrast, softness, seed) = (random.range(0.14, 0.40), random.range(0.12, 0.6), random.bits());
         for _ in 0..200 {
             let (u, v) = (random.range(0.0, plan.width as f64 / scale), random.range(0.05, 0.95));
             let far = placed.iter().all(|p| (p.0 - u).hypot(p.1 - v) > 1.8 * (p.2 + radius) + 0.02);
@@ -142,16 +158,22 @@ fn place_masses(random: &mut Random, plan: &Plan, breast: &Breast) -> Vec<Mass> 
     masses
 }
 
-/// Quantum noise: its variance grows with the signal's fading, that is, with brightness on a presentation scale.
-fn add_noise(image: &mut GrayImage, seed: u64, share: f64) {
-    let width = image.width().max(1);
-    image.data_mut().par_chunks_mut(width).enumerate().for_each(|(y, row)| {
-        for (x, value) in row.iter_mut().enumerate().filter(|(_, v)| **v > 0) {
-            let level = f64::from(*value) / f64::from(FULL);
-            let noise = noise::grain(seed, x, y) * share * (0.4 + level).sqrt() * f64::from(FULL);
-            *value = (f64::from(*value) + noise).round().clamp(1.0, f64::from(FULL)) as u16;
+/// Quantum noise: brighter places of a presentation image got fewer quanta and are noisier.
+struct Noise {
+    seed: u64,
+    /// Standard deviation at middle grey, as a share of the full range.
+    share: f64,
+}
+
+impl Noise {
+    /// The value of pixel (x, y) for its grey in [0, 1]; air stays exactly 0, tissue is at least 1.
+    fn quantise(&self, grey: f64, x: usize, y: usize) -> u16 {
+        if grey <= 0.0 {
+            return 0;
         }
-    });
+        let noise = noise::grain(self.seed, x, y) * self.share * (0.4 + grey).sqrt();
+        ((grey + noise) * f64::from(FULL)).round().clamp(1.0, f64::from(FULL)) as u16
+    }
 }
 
 /// 0 below `low`, 1 above `high`, smooth between.

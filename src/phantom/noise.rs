@@ -70,6 +70,8 @@ impl Fractal {
     pub fn new(random: &mut Random, exponent: f64, lowest: f64, highest: f64) -> Self {
         // In two dimensions an octave's variance is its share of ∫ f^(1 − exponent) df, which falls by 2^(2 − exponent).
         let gain = 2f64.powf((2.0 - exponent) / 2.0);
+        // A stream of its own: how many octaves an image is worth must not change what else is drawn.
+        let mut random = Random::new(random.bits());
         let count = ((highest / lowest).log2().floor().max(0.0) as i32) + 1;
         let mut octaves: Vec<Octave> = (0..count)
             .map(|i| {

@@ -51,6 +51,8 @@ const FLOOR: f64 = 0.06 * 65535.0;
 const CELLS: usize = 512;
 /// Air lies in this share of the grey scale, from below.
 const AIR_RANGE: f64 = 0.12;
+/// Fogged film's air is this bright at most, relative to the brightest tissue.
+const BLACK: f64 = 0.15;
 /// An image with less air than this share is a crop.
 const LEAST_AIR: f64 = 0.02;
 /// Components at least this large, relative to the largest, are breast too.
@@ -127,13 +129,9 @@ fn air_threshold(values: &[u16]) -> Option<u16> {
     let low = f64::from(percentile(&sorted, 0.001)?);
     let high = f64::from(percentile(&sorted, 0.99)?);
     let range = high - low;
-    // Air is black on every display: a darkest level far from it is tissue.
-    if range <= 0.0 || low > 0.25 * high {
-        return None;
-    }
-    let limit = low + AIR_RANGE * range;
-    let share = sorted.partition_point(|&v| f64::from(v) <= limit) as f64 / sorted.len() as f64;
-    if share < LEAST_AIR {
+    // Air is black on every display, and flat: a darkest level far from black, or few pixels near it, is tissue.
+    let flat = f64::from(percentile(&sorted, LEAST_AIR)?) - low < 0.04 * range;
+    if range <= 0.0 || low > BLACK * high || !flat {
         return None;
     }
     const BINS: usize = 128;

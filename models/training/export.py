@@ -1,0 +1,153 @@
+"""Writes the weights files that the program reads, 8 bits a weight, and checks them.
+
+Usage: export.py FOLDER OUT [--only detector|segmenter]
+The running means of the weights are taken; the batch norms' statistics are measured anew with them, on training images of
+the sizes that are read. Each convolution's weights become `X.weight` (I8) with `X.weight.scale` (F32, one factor per output
+channel, value = integer x factor); biases and batch norms stay F32. The exported file is read back and compared with the
+model on one input."""
+
+import argparse
+import json
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+import data
+from patches import Patches, load_real
+from train_detector import READING
+from unetpp import UnetPP
+from yolov3 import Yolov3
+
+
+def quantise(tensors):
+    """Rounds four-dimensional weights to 8 bits per output channel."""
+    result = {}
+    for name, value in tensors.items():
+        value = value.float().contiguous().numpy()
+        if value.ndim == 4:
+            scale = np.maximum(np.abs(value).reshape(len(value), -1).max(1), 1e-12) / 127
+            result[name] = np.clip(np.round(value / scale[:, None, None, None]), -127, 127).astype(np.int8)
+            result[name + ".scale"] = scale.astype(np.float32)
+        else:
+            result[name] = value.astype(np.float32)
+    return result
+
+
+def dequantise(tensors):
+    result = {}
+    for name, value in tensors.items():
+        if name.endswith(".scale"):
+            continue
+        scale = tensors.get(name + ".scale")
+        value = value.astype(np.float32) if scale is None else value.astype(np.float32) * scale[:, None, None, None]
+        result[name] = torch.from_numpy(value)
+    return result
+
+
+def measure_norms(model, batches):
+    """Sets every batch norm's statistics to the mean over `batches`."""
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for n in norms:
+        n.reset_running_stats()
+        n.momentum = None
+    model.train()
+    with torch.no_grad():
+        for x in batches:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                model(x)
+    model.eval()
+
+
+def detector(folder, rounds=4):
+    state = torch.load(os.path.join(folder, "detector.pt"), weights_only=True)
+    model = Yolov3()
+    model.load_state_dict(state["average"])
+    model = model.to(memory_format=torch.channels_last)
+    pools, masses, rng = data.load_pools(folder)["train"], data.load_masses(folder), np.random.default_rng(7)
+
+    def batches():
+        for _ in range(rounds):
+            for size, count in zip(READING, (12, 6, 4, 3, 2)):
+                items = [data.sample(rng, pools, masses, size, size, 0.45)[0] for _ in range(count)]
+                x = torch.from_numpy(np.stack(items))[:, None].expand(-1, 3, -1, -1)
+                yield x.contiguous(memory_format=torch.channels_last)
+
+    measure_norms(model, batches())
+    anchors = [[round(float(v), 5) for v in a] for a in state["anchors"]]
+    metadata = {
+        "format": "mammoscope-yolov3",
+        "name": "YOLOv3 mass detector 2026-11",
+        "classes": "1",
+        "anchor_units": "fraction",
+        "anchors": json.dumps(anchors),
+    }
+    return model, metadata, state["step"]
+
+
+def segmenter(folder, source, batches_of=2, count=16):
+    state = torch.load(os.path.join(folder, "segmenter.pt"), weights_only=True)
+    model = UnetPP()
+    model.load_state_dict(state["average"])
+    model = model.to(memory_format=torch.channels_last)
+    patches, rng = Patches(folder, load_real(folder, source)), np.random.default_rng(7)
+
+    def batches():
+        for _ in range(count):
+            x = torch.from_numpy(np.stack([patches.pick(rng, 256)[0] for _ in range(batches_of)]))
+            yield x[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+    measure_norms(model, batches())
+    metadata = {"format": "mammoscope-unetpp", "name": "VGG-19 U-Net++ mass segmenter 2026-11"}
+    return model, metadata, state["step"]
+
+
+def load_detector(path):
+    """A PyTorch model with the weights of an exported file, and its anchors."""
+    model, tensors = Yolov3(), dequantise(load_file(path))
+    with torch.no_grad():
+        for name, target in model.exported().items():
+            target.copy_(tensors[name])
+    return model.eval()
+
+
+def load_segmenter(path):
+    model, tensors = UnetPP(), dequantise(load_file(path))
+    with torch.no_grad():
+        for name, target in model.exported().items():
+            target.copy_(tensors[name])
+    return model.eval()
+
+
+def write(model, metadata, path, load, size):
+    save_file(quantise(model.exported()), path + ".new", metadata)
+    os.replace(path + ".new", path)
+    x = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(1)).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        a, b = model.float()(x), load(path)(x)
+    a, b = (torch.cat([t.flatten() for t in (v if isinstance(v, list) else [v])]) for v in (a, b))
+    print(path, os.path.getsize(path) >> 20, "MB; largest change of a raw output by 8 bits:", float((a - b).abs().max()), "of", float(a.abs().max()))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("source")
+    parser.add_argument("out")
+    parser.add_argument("--only", choices=["detector", "segmenter"])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.only != "segmenter":
+        model, metadata, step = detector(args.folder)
+        metadata["step"] = str(step)
+        write(model, metadata, os.path.join(args.out, "yolov3.safetensors"), load_detector, (320, 160))
+    if args.only != "detector":
+        model, metadata, step = segmenter(args.folder, args.source)
+        metadata["step"] = str(step)
+        write(model, metadata, os.path.join(args.out, "unetpp.safetensors"), load_segmenter, (64, 64))
+
+
+if __name__ == "__main__":
+    main()
