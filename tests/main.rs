@@ -8,6 +8,7 @@ mod export;
 mod fuse;
 mod grayscale;
 mod hostile;
+mod kernels;
 mod networks;
 mod phantom;
 mod pipeline;

@@ -1,6 +1,10 @@
 //! Where the networks run. The `cuda` feature is named here alone.
 
+use std::sync::Arc;
+
 use candle_core::Device;
+
+use super::kernels::{Isa, Pool};
 
 /// The reader's choice of device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -15,6 +19,8 @@ pub enum DeviceChoice {
 /// What runs the layers.
 #[derive(Clone, Debug)]
 pub enum Backend {
+    /// The program's own kernels, on all cores.
+    Cpu { isa: Isa, pool: Arc<Pool> },
     /// candle's own operations, on its device.
     Candle(Device),
 }
@@ -22,7 +28,7 @@ pub enum Backend {
 /// A backend that works, and what to say about it.
 pub struct Chosen {
     pub backend: Backend,
-    /// "CPU, 2 threads"
+    /// "CPU, 2 threads, AVX-512"
     pub description: String,
     /// Why it is not what a reader might have hoped for.
     pub notice: Option<String>,
@@ -40,12 +46,23 @@ pub fn choose(choice: DeviceChoice) -> anyhow::Result<Chosen> {
 fn cpu(notice: Option<String>) -> Chosen {
     let threads = rayon::current_num_threads();
     let plural = if threads == 1 { "" } else { "s" };
-    Chosen { backend: Backend::cpu(), description: format!("CPU, {threads} thread{plural}"), notice }
+    let description = format!("CPU, {threads} thread{plural}, {}", Isa::best());
+    Chosen { backend: Backend::cpu(), description, notice }
 }
 
 impl Backend {
     /// The CPU, on as many threads as rayon has.
     pub fn cpu() -> Self {
+        Self::on_isa(Isa::best())
+    }
+
+    /// The CPU with a certain instruction set of [`Isa::detected`].
+    pub fn on_isa(isa: Isa) -> Self {
+        Self::Cpu { isa, pool: Arc::default() }
+    }
+
+    /// candle's operations on the CPU: slower, and independent of the program's own kernels.
+    pub fn candle_cpu() -> Self {
         Self::Candle(Device::Cpu)
     }
 }

@@ -20,6 +20,7 @@ pub mod weights;
 pub mod yolov3;
 
 pub use device::{Backend, DeviceChoice};
+pub use mammoscope_kernels as kernels;
 
 /// Which weights and device to use.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +35,7 @@ pub struct ModelOptions {
 pub struct Models {
     pub detector: Box<dyn Detector>,
     pub segmenter: Box<dyn Segmenter>,
-    /// What ran, in words: "CPU, 2 threads", "CUDA device 0".
+    /// What ran, in words: "CPU, 2 threads, AVX-512", "CUDA device 0".
     pub device: String,
     /// Said once to the reader: "No CUDA device was found: running on the CPU."
     pub notice: Option<String>,

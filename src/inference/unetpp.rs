@@ -79,7 +79,7 @@ impl UnetPlusPlus {
     /// [`crate::pipeline::Cancelled`].
     pub fn logits(&self, patch: &Raster<f32>, heads: usize, cancel: &Cancel) -> anyhow::Result<Vec<Vec<f32>>> {
         check_input(patch, heads)?;
-        let mut x = Maps::from_images(&[patch], &self.backend)?;
+        let mut x = Maps::from_image(patch, &self.backend)?;
         // rows[i] holds X(i,0), X(i,1), …
         let mut rows: Vec<Vec<Maps>> = Vec::new();
         for block in &self.encoder[..=heads] {

@@ -1,0 +1,91 @@
+//! Which instruction set runs, chosen once at run time.
+
+/// An instruction set with a form of the kernels; the others on this machine stay available to tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Isa {
+    /// Those that this machine has, best first.
+    pub fn detected() -> Vec<Self> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                found.push(Self::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                found.push(Self::Avx2);
+            }
+        }
+        found.push(Self::Portable);
+        found
+    }
+
+    /// The best that this machine has.
+    pub fn best() -> Self {
+        Self::detected()[0]
+    }
+
+    /// Blocks of sixteen output channels that are computed together, `V` in the kernels.
+    pub fn group(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            Self::Portable => "portable code",
+        })
+    }
+}
+
+/// Defines `$name(isa, …)`, which runs `$inner::<L, V, …>(…)` compiled for the instruction set.
+macro_rules! on_isa {
+    ($(#[$about:meta])* fn $name:ident $([$($g:ident),*])? = $inner:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+        $(#[$about])*
+        ///
+        /// # Safety
+        /// As the function of that name with lanes, and `isa` was detected on this machine.
+        #[inline]
+        pub unsafe fn $name $(<$(const $g: usize),*>)? (isa: Isa, $($argument: $kind),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f")]
+            unsafe fn avx512 $(<$(const $g: usize),*>)? ($($argument: $kind),*) {
+                // SAFETY: the caller's contract; AVX-512F is enabled here.
+                unsafe { $inner::<$crate::simd::Avx512, 2 $($(, $g)*)?>($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2 $(<$(const $g: usize),*>)? ($($argument: $kind),*) {
+                // SAFETY: the caller's contract; AVX2 and FMA are enabled here.
+                unsafe { $inner::<$crate::simd::Avx2, 1 $($(, $g)*)?>($($argument),*) }
+            }
+            // SAFETY: the caller's contract; each form runs only where its instruction set was detected.
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => unsafe { avx512 $(::<$($g),*>)? ($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => unsafe { avx2 $(::<$($g),*>)? ($($argument),*) },
+                Isa::Portable => unsafe {
+                    $inner::<$crate::simd::Portable, 1 $($(, $g)*)?>($($argument),*)
+                },
+            }
+        }
+    };
+}
+pub(super) use on_isa;

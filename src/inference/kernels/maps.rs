@@ -1,0 +1,188 @@
+//! Feature maps in memory: blocks of sixteen channels, `[channels / 16, rows, pitch, 16]`, each plane with a border of zeros.
+//!
+//! The border is one pixel above and to the left, and one plus what completes a multiple of four below and to the right, so
+//! that a 3×3 convolution, or a tile of it, never has to ask where the image ends. Channels beyond the last are zero.
+//! A grey image has blocks of one channel.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::simd::LANES;
+
+/// Memory that layers give back and take again: fresh memory costs more than most layers.
+#[derive(Debug, Default)]
+pub struct Pool {
+    free: Mutex<Vec<Vec<f32>>>,
+}
+
+/// Buffers kept for later.
+const KEPT: usize = 24;
+
+impl Pool {
+    /// At least `length` values, of any content.
+    pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |values: &Vec<f32>| values.len() >= length && values.len() / 4 <= length.max(4096);
+        let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
+        let reused = best.map(|i| free.swap_remove(i));
+        drop(free);
+        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
+    }
+
+    fn give(&self, values: Vec<f32>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(values);
+        if free.len() > KEPT {
+            free.remove(0);
+        }
+    }
+}
+
+/// Memory of a [`Pool`], which gets it back.
+pub struct Buffer {
+    pub values: Vec<f32>,
+    pool: Arc<Pool>,
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.values));
+    }
+}
+
+/// The size of feature maps, and where their values lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Channels in a block: [`LANES`], or 1 for a grey image.
+    pub lanes: usize,
+}
+
+impl Layout {
+    pub fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self { channels, height, width, lanes: LANES }
+    }
+
+    pub fn blocks(&self) -> usize {
+        self.channels.div_ceil(self.lanes)
+    }
+
+    /// Pixels from one row to the next.
+    pub fn pitch(&self) -> usize {
+        self.width.next_multiple_of(4) + 2
+    }
+
+    pub fn rows(&self) -> usize {
+        self.height.next_multiple_of(4) + 2
+    }
+
+    /// Values in the plane of a block.
+    pub fn plane(&self) -> usize {
+        self.rows() * self.pitch() * self.lanes
+    }
+
+    /// Values in all planes.
+    pub fn total(&self) -> usize {
+        self.blocks() * self.plane()
+    }
+
+    /// Where in its plane the pixel in column `x`, row `y` begins.
+    pub fn at(&self, y: usize, x: usize) -> usize {
+        ((y + 1) * self.pitch() + x + 1) * self.lanes
+    }
+}
+
+/// Feature maps; clones share the memory.
+#[derive(Clone)]
+pub struct Map {
+    pub layout: Layout,
+    memory: Arc<Buffer>,
+}
+
+/// Feature maps being written: the border is there, the pixels are of any content.
+pub struct Draft {
+    pub layout: Layout,
+    memory: Buffer,
+}
+
+impl Draft {
+    pub fn new(layout: Layout, pool: &Arc<Pool>) -> Self {
+        let mut draft = Self { layout, memory: pool.take(layout.total()) };
+        let row = layout.pitch() * layout.lanes;
+        for plane in draft.values().chunks_exact_mut(layout.plane()) {
+            plane[..row].fill(0.0);
+            plane[(layout.height + 1) * row..].fill(0.0);
+            for line in plane.chunks_exact_mut(row).skip(1).take(layout.height) {
+                line[..layout.lanes].fill(0.0);
+                line[(layout.width + 1) * layout.lanes..].fill(0.0);
+            }
+        }
+        draft
+    }
+
+    /// All planes.
+    pub fn values(&mut self) -> &mut [f32] {
+        &mut self.memory.values[..self.layout.total()]
+    }
+
+    pub fn finish(self) -> Map {
+        Map { layout: self.layout, memory: Arc::new(self.memory) }
+    }
+}
+
+impl Map {
+    /// Maps of the values `[channels, height, width]`; one channel is a grey image.
+    ///
+    /// # Panics
+    /// Where there are not that many values.
+    pub fn from_rows(rows: &[f32], [channels, height, width]: [usize; 3], pool: &Arc<Pool>) -> Self {
+        assert_eq!(rows.len(), channels * height * width, "maps need all their values");
+        let lanes = if channels == 1 { 1 } else { LANES };
+        let layout = Layout { channels, height, width, lanes };
+        let mut draft = Draft::new(layout, pool);
+        let planes = draft.values().chunks_exact_mut(layout.plane());
+        for (block, plane) in planes.enumerate() {
+            for lane in 0..lanes {
+                let channel = block * lanes + lane;
+                for y in 0..height {
+                    let line = plane[layout.at(y, 0)..][..width * lanes].iter_mut().skip(lane).step_by(lanes);
+                    match rows.get((channel * height + y) * width..(channel * height + y + 1) * width) {
+                        Some(row) => line.zip(row).for_each(|(to, value)| *to = *value),
+                        None => line.for_each(|to| *to = 0.0),
+                    }
+                }
+            }
+        }
+        draft.finish()
+    }
+
+    /// All planes.
+    pub fn values(&self) -> &[f32] {
+        &self.memory.values[..self.layout.total()]
+    }
+
+    /// Where the memory came from.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.memory.pool
+    }
+
+    /// The plane of each block.
+    pub fn planes(&self) -> impl Iterator<Item = &[f32]> {
+        self.values().chunks_exact(self.layout.plane())
+    }
+
+    /// The values `[channels, height, width]`, without any border.
+    pub fn to_rows(&self) -> Vec<f32> {
+        let Layout { channels, height, width, lanes } = self.layout;
+        let mut rows = Vec::with_capacity(channels * height * width);
+        let planes: Vec<&[f32]> = self.planes().collect();
+        for channel in 0..channels {
+            for y in 0..height {
+                let row = &planes[channel / lanes][self.layout.at(y, 0)..][..width * lanes];
+                rows.extend(row.iter().skip(channel % lanes).step_by(lanes));
+            }
+        }
+        rows
+    }
+}
