@@ -56,6 +56,8 @@ fn a_froc_computed_by_hand() {
         ]
     );
     assert_eq!([0.0, 0.5, 0.7, 9.0].map(|fp| curve.sensitivity_at(fp)), [third, third, 2.0 / 3.0, 2.0 / 3.0]);
+    let best: Vec<f64> = curve.envelope().iter().map(|p| p.false_positives_per_image).collect();
+    assert_eq!(best, [0.0, 2.0 / 3.0]);
     let fixed = vec![vec![square(1.0, 1.0, 10.0)], vec![square(60.0, 60.0, 10.0)], vec![square(1.0, 1.0, 3.0)]];
     let point = operating_point(&fixed, &lesions, 0.6).unwrap();
     assert_eq!((point.sensitivity, point.false_positives_per_image), (third, 2.0 / 3.0));

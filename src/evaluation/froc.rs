@@ -34,6 +34,22 @@ impl Froc {
             .map(|p| p.sensitivity)
             .fold(0.0, f64::max)
     }
+
+    /// The points that are not beaten by one with as few or fewer false positives, by rising false positives.
+    pub fn envelope(&self) -> Vec<FrocPoint> {
+        let mut points = self.points.clone();
+        points.sort_by(|a, b| {
+            let by_false_positives = a.false_positives_per_image.total_cmp(&b.false_positives_per_image);
+            by_false_positives.then(b.sensitivity.total_cmp(&a.sensitivity))
+        });
+        let mut best = -1.0;
+        points.retain(|p| {
+            let better = p.sensitivity > best;
+            best = p.sensitivity.max(best);
+            better
+        });
+        points
+    }
 }
 
 /// The curve of marks that are kept from a falling score on; one point per distinct score.

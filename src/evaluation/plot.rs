@@ -17,25 +17,30 @@ pub struct Plot<'a> {
 pub struct Curve {
     pub name: String,
     pub points: Vec<(f64, f64)>,
-    /// Steps instead of slopes: y holds until the next x.
-    pub steps: bool,
+    /// Colour and dashes, by number.
+    pub style: usize,
     /// Wider than the others.
     pub strong: bool,
 }
 
-/// Colours that differ in lightness too, and dashes for readers who cannot tell colours apart.
-const STYLES: [(&str, &str); 8] = [
-    ("#0072b2", ""),
+/// Colours that differ in lightness too, and dashes for readers who cannot tell colours apart. In the order of the report's
+/// curves: five scales in blues, what pools them in grey, the fused ones in warm colours.
+const STYLES: [(&str, &str); 12] = [
+    ("#9ecae1", ""),
+    ("#6baed6", "8 3"),
+    ("#4292c6", "2 3"),
+    ("#2171b5", "10 3 2 3"),
+    ("#08306b", "5 2"),
+    ("#737373", "6 4"),
+    ("#000000", ""),
     ("#e69f00", "8 3"),
+    ("#f16913", "3 2"),
+    ("#cb181d", ""),
+    ("#67000d", "10 3 2 3"),
     ("#009e73", "2 3"),
-    ("#cc79a7", "10 3 2 3"),
-    ("#56b4e9", "5 2"),
-    ("#d55e00", ""),
-    ("#5a5a5a", "6 4"),
-    ("#000000", "3 2"),
 ];
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 780.0;
 const HEIGHT: f64 = 460.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 500.0;
@@ -58,12 +63,15 @@ pub fn svg(plot: &Plot) -> String {
 }
 
 fn axes(out: &mut String, plot: &Plot) {
-    for step in 0..=5 {
-        let part = f64::from(step) / 5.0;
-        let (x, y) = (LEFT + part * (RIGHT - LEFT), BOTTOM - part * (BOTTOM - TOP));
+    let steps = |max: f64| if max > 1.0 { max.ceil() as u32 } else { 5 };
+    for part in (0..=steps(plot.x_max)).map(|step| f64::from(step) / f64::from(steps(plot.x_max))) {
+        let x = LEFT + part * (RIGHT - LEFT);
         line(out, x, TOP, x, BOTTOM);
-        line(out, LEFT, y, RIGHT, y);
         text(out, x, BOTTOM + 18.0, "middle", 12, &tick(part * plot.x_max));
+    }
+    for part in (0..=steps(plot.y_max)).map(|step| f64::from(step) / f64::from(steps(plot.y_max))) {
+        let y = BOTTOM - part * (BOTTOM - TOP);
+        line(out, LEFT, y, RIGHT, y);
         text(out, LEFT - 8.0, y + 4.0, "end", 12, &tick(part * plot.y_max));
     }
     text(out, (LEFT + RIGHT) / 2.0, BOTTOM + 40.0, "middle", 13, plot.x_label);
@@ -77,26 +85,19 @@ fn axes(out: &mut String, plot: &Plot) {
 }
 
 fn draw(out: &mut String, plot: &Plot, curve: &Curve, index: usize) {
-    let (colour, dashes) = STYLES[index % STYLES.len()];
+    let (colour, dashes) = STYLES[curve.style % STYLES.len()];
     let width = if curve.strong { 2.8 } else { 1.4 };
-    let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-dasharray=\"{dashes}\"");
+    let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
+    let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dashes}");
     let place = |(x, y): (f64, f64)| {
         let x = LEFT + (x / plot.x_max).clamp(0.0, 1.0) * (RIGHT - LEFT);
         (x, BOTTOM - (y / plot.y_max).clamp(0.0, 1.0) * (BOTTOM - TOP))
     };
     let mut path = String::new();
-    let mut last: Option<(f64, f64)> = None;
     for &point in curve.points.iter().filter(|p| p.0.is_finite() && p.1.is_finite() && p.0 <= plot.x_max) {
         let (x, y) = place(point);
-        match last {
-            None => write!(path, "M{x:.1} {y:.1}").ok(),
-            Some((_, before)) if curve.steps => write!(path, "L{x:.1} {before:.1}L{x:.1} {y:.1}").ok(),
-            Some(_) => write!(path, "L{x:.1} {y:.1}").ok(),
-        };
-        last = Some((x, y));
-    }
-    if let Some((_, y)) = last.filter(|_| curve.steps) {
-        write!(path, "L{RIGHT} {y:.1}").ok();
+        let command = if path.is_empty() { 'M' } else { 'L' };
+        write!(path, "{command}{x:.1} {y:.1}").ok();
     }
     writeln!(out, "<path d=\"{path}\" {style}/>").ok();
     let y = TOP + 10.0 + 20.0 * index as f64;

@@ -211,27 +211,27 @@ fn definitions(settings: &Settings, questions: &Questions, summary: &Summary) ->
 }
 
 fn froc_plot(curves: &[Curves]) -> String {
-    let curve = |c: &Curves| Curve {
+    let curve = |(style, c): (usize, &Curves)| Curve {
         name: c.name.clone(),
-        points: c.froc.points.iter().map(|p| (p.false_positives_per_image, p.sensitivity)).collect(),
-        steps: false,
+        points: c.froc.envelope().iter().map(|p| (p.false_positives_per_image, p.sensitivity)).collect(),
+        style,
         strong: c.fused,
     };
     svg(&Plot {
         title: "Masses found against false positives",
-        x_label: "false positives per image",
+        x_label: "false positives per image, at most",
         y_label: "TPR",
         x_max: 4.0,
         y_max: 1.0,
-        curves: curves.iter().map(curve).collect(),
+        curves: curves.iter().enumerate().map(curve).collect(),
     })
 }
 
 fn pr_plot(curves: &[Curves]) -> String {
-    let curve = |c: &Curves| {
+    let curve = |(style, c): (usize, &Curves)| {
         let points = &c.precision_recall.as_ref()?.points;
         let points = points.iter().map(|p| (p.recall, p.precision)).collect();
-        Some(Curve { name: c.name.clone(), points, steps: false, strong: c.fused })
+        Some(Curve { name: c.name.clone(), points, style, strong: c.fused })
     };
     svg(&Plot {
         title: "Precision against recall at IoU 0.5",
@@ -239,15 +239,15 @@ fn pr_plot(curves: &[Curves]) -> String {
         y_label: "precision",
         x_max: 1.0,
         y_max: 1.0,
-        curves: curves.iter().filter_map(curve).collect(),
+        curves: curves.iter().enumerate().filter_map(curve).collect(),
     })
 }
 
 fn dice_plot(dice: &[(String, Vec<f64>)]) -> String {
-    let curve = |(name, values): &(String, Vec<f64>)| {
-        let share = |least: f64| values.iter().filter(|v| **v >= least).count() as f64 / values.len().max(1) as f64;
+    let curve = |(style, (name, values)): (usize, &(String, Vec<f64>))| {
+        let share = |least: f64| values.iter().filter(|v| **v >= least).count() as f64 / values.len() as f64;
         let points = (1..=100).map(|step| f64::from(step) / 100.0).map(|x| (x, share(x))).collect();
-        Curve { name: name.clone(), points, steps: false, strong: name.starts_with("C:") }
+        (!values.is_empty()).then(|| Curve { name: name.clone(), points, style, strong: name.starts_with("C:") })
     };
     svg(&Plot {
         title: "Share of outlines with at least this Dice",
@@ -255,6 +255,6 @@ fn dice_plot(dice: &[(String, Vec<f64>)]) -> String {
         y_label: "share",
         x_max: 1.0,
         y_max: 1.0,
-        curves: dice.iter().filter(|(_, values)| !values.is_empty()).map(curve).collect(),
+        curves: dice.iter().enumerate().filter_map(curve).collect(),
     })
 }
