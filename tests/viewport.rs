@@ -101,7 +101,7 @@ fn outline(contours: Vec<Contour>) -> Arc<Outline> {
         contours,
         measures: Measures::default(),
         probability: Arc::new(Raster::filled(1, 1, 0.0)),
-        region: PixelRect::new(0, 0, 1, 1),
+        region: PixelRect::new(0, 0, WIDTH, HEIGHT),
     })
 }
 

@@ -76,7 +76,7 @@ impl Tone {
     /// The mean of four brightnesses; padding where all are.
     fn mean(self, four: [u16; 4]) -> u16 {
         let Some((first, last)) = self.padding else {
-            return ((four.iter().map(|v| u32::from(*v)).sum::<u32>() + 2) >> 2) as u16;
+            return mean_of_four(four);
         };
         let valid = |v: u16| u32::from(v < first || v > last);
         let count: u32 = four.iter().map(|v| valid(*v)).sum();
@@ -98,6 +98,10 @@ impl Tone {
     }
 }
 
+fn mean_of_four(four: [u16; 4]) -> u16 {
+    ((four.iter().map(|v| u32::from(*v)).sum::<u32>() + 2) >> 2) as u16
+}
+
 /// One level while it is made.
 struct Level {
     /// Brightness, `[height, width]`.
@@ -109,6 +113,20 @@ struct Level {
 struct Noise {
     width: usize,
     sigma: Vec<f32>,
+}
+
+/// Row `y` of half of `image`.
+fn halve_row(image: &GrayImage, y: usize, out: &mut [u16], f: impl Fn([u16; 4]) -> u16) {
+    let (top, bottom) = (image.row(2 * y), image.row((2 * y + 1).min(image.height() - 1)));
+    let (top_pairs, top_odd) = top.as_chunks::<2>();
+    let (bottom_pairs, bottom_odd) = bottom.as_chunks::<2>();
+    let mut out = out.iter_mut();
+    for ((t, b), out) in top_pairs.iter().zip(bottom_pairs).zip(&mut out) {
+        *out = f([t[0], t[1], b[0], b[1]]);
+    }
+    if let ([t], [b], Some(out)) = (top_odd, bottom_odd, out.next()) {
+        *out = f([*t, *t, *b, *b]);
+    }
 }
 
 /// Level 1 and the noise, in one pass over the image.
@@ -124,8 +142,7 @@ fn first_level(image: &GrayImage, tone: Tone) -> (Level, Noise) {
         for (dy, (mean, max)) in mean.chunks_mut(w).zip(max.chunks_mut(w)).enumerate() {
             let y = 2 * (band * HALF_BLOCK + dy);
             let (top, bottom) = (image.row(y), image.row((y + 1).min(image.height() - 1)));
-            halve_rows(top, bottom, tone, mean, max);
-            add_steps(top, bottom, tone, &mut steps);
+            halve_rows([top, bottom], tone, mean, max, &mut steps);
         }
         for (sigma, (sum, count)) in sigma.iter_mut().zip(steps) {
             // The mean absolute difference of two normal values is 2 σ / √π.
@@ -136,30 +153,48 @@ fn first_level(image: &GrayImage, tone: Tone) -> (Level, Noise) {
     (level, Noise { width: blocks, sigma })
 }
 
-/// Means and maxima of 2×2 codes.
-fn halve_rows(top: &[u16], bottom: &[u16], tone: Tone, mean: &mut [u16], max: &mut [u16]) {
-    let out = mean.iter_mut().zip(max.iter_mut());
-    for ((t, b), (mean, max)) in top.chunks(2).zip(bottom.chunks(2)).zip(out) {
-        let four = match (t, b) {
-            ([t0, t1], [b0, b1]) => [*t0, *t1, *b0, *b1],
-            _ => [t[0], t[0], b[0], b[0]],
-        }
-        .map(|code| code ^ tone.flip);
-        *mean = tone.mean(four);
-        *max = tone.max(four);
+/// Means and maxima of 2×2 codes of two rows, and each block's sum and number of |differences| of horizontal neighbours.
+fn halve_rows(rows: [&[u16]; 2], tone: Tone, mean: &mut [u16], max: &mut [u16], steps: &mut [(u32, u32)]) {
+    let source = rows[0].chunks(BLOCK).zip(rows[1].chunks(BLOCK));
+    let out = mean.chunks_mut(HALF_BLOCK).zip(max.chunks_mut(HALF_BLOCK));
+    for (((top, bottom), (mean, max)), (sum, count)) in source.zip(out).zip(steps) {
+        let padded = |row: &[u16]| row.iter().map(|code| u32::from(tone.is_padding(code ^ tone.flip))).sum::<u32>();
+        let added = match tone.padding {
+            Some((first, _)) if (padded(top) + padded(bottom)) as usize == top.len() + bottom.len() => {
+                mean.fill(first);
+                max.fill(0);
+                (0, 0)
+            }
+            Some(_) if padded(top) + padded(bottom) > 0 => halve_block(top, bottom, tone, mean, max),
+            // The common case, which the compiler turns into vector instructions.
+            _ => halve_block(top, bottom, Tone { padding: None, ..tone }, mean, max),
+        };
+        (*sum, *count) = (*sum + added.0, *count + added.1);
     }
 }
 
-/// Adds |difference| of horizontal neighbours, and their number, to each block's sum.
-fn add_steps(top: &[u16], bottom: &[u16], tone: Tone, steps: &mut [(u32, u32)]) {
-    for ((t, b), (sum, count)) in top.chunks(BLOCK).zip(bottom.chunks(BLOCK)).zip(steps) {
-        for pair in t.as_chunks::<2>().0.iter().chain(b.as_chunks::<2>().0) {
-            let [left, right] = pair.map(|code| code ^ tone.flip);
-            let valid = u32::from(!tone.is_padding(left) & !tone.is_padding(right));
-            *sum += valid * u32::from(left.abs_diff(right));
-            *count += valid;
+#[inline(always)]
+fn halve_block(top: &[u16], bottom: &[u16], tone: Tone, mean: &mut [u16], max: &mut [u16]) -> (u32, u32) {
+    let (mut sum, mut count) = (0, 0);
+    let (top_pairs, top_odd) = top.as_chunks::<2>();
+    let (bottom_pairs, bottom_odd) = bottom.as_chunks::<2>();
+    let mut out = mean.iter_mut().zip(max);
+    for ((t, b), (mean, max)) in top_pairs.iter().zip(bottom_pairs).zip(&mut out) {
+        let four = [t[0], t[1], b[0], b[1]].map(|code| code ^ tone.flip);
+        *mean = tone.mean(four);
+        *max = tone.max(four);
+        for pair in [[four[0], four[1]], [four[2], four[3]]] {
+            let valid = u32::from(!tone.is_padding(pair[0]) & !tone.is_padding(pair[1]));
+            sum += valid * u32::from(pair[0].abs_diff(pair[1]));
+            count += valid;
         }
     }
+    if let ([t], [b], Some((mean, max))) = (top_odd, bottom_odd, out.next()) {
+        let four = [*t, *t, *b, *b].map(|code| code ^ tone.flip);
+        *mean = tone.mean(four);
+        *max = tone.max(four);
+    }
+    (sum, count)
 }
 
 impl Level {
@@ -168,16 +203,12 @@ impl Level {
         let (w, h) = (self.mean.width().div_ceil(2), self.mean.height().div_ceil(2));
         let mut mean = vec![0; w * h];
         let mut max = vec![0; w * h];
-        let last = self.mean.height() - 1;
         mean.par_chunks_mut(w).zip(max.par_chunks_mut(w)).enumerate().for_each(|(y, (mean, max))| {
-            let rows = |of: &GrayImage, f: fn(Tone, [u16; 4]) -> u16, out: &mut [u16]| {
-                let (top, bottom) = (of.row(2 * y), of.row((2 * y + 1).min(last)));
-                for ((t, b), out) in top.chunks(2).zip(bottom.chunks(2)).zip(out) {
-                    *out = f(tone, [t[0], *t.last().unwrap_or(&t[0]), b[0], *b.last().unwrap_or(&b[0])]);
-                }
-            };
-            rows(&self.mean, Tone::mean, mean);
-            rows(&self.max, |_, four| four.into_iter().max().unwrap_or(0), max);
+            match tone.padding {
+                Some(_) => halve_row(&self.mean, y, mean, |four| tone.mean(four)),
+                None => halve_row(&self.mean, y, mean, mean_of_four),
+            }
+            halve_row(&self.max, y, max, |four| four[0].max(four[1]).max(four[2].max(four[3])));
         });
         Self { mean: GrayImage::new(w, h, mean), max: GrayImage::new(w, h, max) }
     }
@@ -191,11 +222,17 @@ impl Level {
             let around = self.surroundings(y, tone);
             let sigma_row = &noise.sigma[((y << k) / BLOCK) * noise.width..][..noise.width];
             let (mean, max) = (self.mean.row(y), self.max.row(y));
-            for (x, code) in codes.iter_mut().enumerate() {
-                let allowed = f32::from(around[x]) + sigma_row[(x << k) / BLOCK] * reach;
-                let speck = (f32::from(max[x]) - allowed).max(0.0) as u16;
-                let lifted = mean[x].saturating_add(speck);
-                *code = if tone.is_padding(lifted) { mean[x] } else { lifted } ^ tone.flip;
+            // Where a block is narrower than a pixel of the level, the first of its blocks counts.
+            let (pixels, blocks) = ((BLOCK >> k).max(1), (1 << k >> BLOCK.ilog2()).max(1));
+            let places = mean.chunks(pixels).zip(max.chunks(pixels)).zip(around.chunks(pixels));
+            let sigmas = sigma_row.iter().step_by(blocks);
+            for ((codes, ((mean, max), around)), sigma) in codes.chunks_mut(pixels).zip(places).zip(sigmas) {
+                for (((code, mean), max), around) in codes.iter_mut().zip(mean).zip(max).zip(around) {
+                    let allowed = f32::from(*around) + sigma * reach;
+                    let speck = (f32::from(*max) - allowed).max(0.0) as u16;
+                    let lifted = mean.saturating_add(speck);
+                    *code = if tone.is_padding(lifted) { *mean } else { lifted } ^ tone.flip;
+                }
             }
         });
         GrayImage::new(w, h, codes)

@@ -75,7 +75,8 @@ impl Overlay<'_> {
 
     fn contours(&self, view: &mut ViewState) {
         for (index, candidate) in self.scene.session.candidates().iter().enumerate() {
-            let Some(outline) = self.scene.session.outline(candidate.rect) else { continue };
+            let outline = self.scene.session.outline(candidate.rect);
+            let Some(outline) = outline.filter(|o| touches(&o.region.into(), &self.visible)) else { continue };
             let widened = if self.scene.selected == Some(index) { SELECTED } else { 1.0 };
             for path in view.marks.outline(candidate.rect, outline).iter() {
                 self.path(path, &CONTOUR, widened);

@@ -67,21 +67,28 @@ fn simplified(points: &[ImagePoint], tolerance: f64) -> Vec<ImagePoint> {
     kept[far] = true;
     let mut parts = vec![(0, far), (far, closed.len() - 1)];
     while let Some((from, to)) = parts.pop() {
-        let distance = |i: &usize| distance_to_segment(closed[*i], closed[from], closed[to]);
-        let farthest = (from + 1..to).max_by(|a, b| distance(a).total_cmp(&distance(b)));
-        if let Some(at) = farthest.filter(|at| distance(at) > tolerance) {
-            kept[at] = true;
-            parts.extend([(from, at), (at, to)]);
+        let (at, distance2) = farthest(&closed[from..=to]);
+        if distance2 > tolerance * tolerance {
+            kept[from + at] = true;
+            parts.extend([(from, from + at), (from + at, to)]);
         }
     }
     points.iter().zip(kept).filter_map(|(point, kept)| kept.then_some(*point)).collect()
 }
 
-fn distance_to_segment(p: ImagePoint, a: ImagePoint, b: ImagePoint) -> f64 {
+/// Of the points between the first and the last, the one farthest from the line between those, and its squared distance.
+fn farthest(points: &[ImagePoint]) -> (usize, f64) {
+    let [a, inner @ .., b] = points else { return (0, 0.0) };
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let length2 = dx * dx + dy * dy;
-    let t = if length2 > 0.0 { (((p.x - a.x) * dx + (p.y - a.y) * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
-    p.distance(ImagePoint::new(a.x + t * dx, a.y + t * dy))
+    let per_length2 = if length2 > 0.0 { 1.0 / length2 } else { 0.0 };
+    let distance2 = |p: &ImagePoint| {
+        let (px, py) = (p.x - a.x, p.y - a.y);
+        let along = ((px * dx + py * dy) * per_length2).clamp(0.0, 1.0);
+        (px - along * dx).powi(2) + (py - along * dy).powi(2)
+    };
+    let longer = |best: (usize, f64), (at, d): (usize, f64)| if d > best.1 { (at, d) } else { best };
+    (1..).zip(inner.iter().map(distance2)).fold((0, 0.0), longer)
 }
 
 #[cfg(test)]
@@ -102,7 +109,7 @@ mod tests {
         let n = path.points.len();
         let off = |p: &ImagePoint| {
             (0..n)
-                .map(|i| distance_to_segment(*p, path.points[i], path.points[(i + 1) % n]))
+                .map(|i| farthest(&[path.points[i], *p, path.points[(i + 1) % n]]).1.sqrt())
                 .fold(f64::INFINITY, f64::min)
         };
         assert!(contour.points.iter().all(|p| off(p) <= 0.5));
