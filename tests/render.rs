@@ -9,7 +9,7 @@ use egui_kittest::Harness;
 use image::RgbaImage;
 use mammoscope::raster::GrayImage;
 use mammoscope::render::{
-    ImageHandle, ImagePaint, MIP_LEVELS, Orientation, ViewTransform, install, prepare, prepare_mips,
+    ImageHandle, MIP_LEVELS, Orientation, ScenePaint, ViewTransform, install, prepare, prepare_mips,
 };
 use mammoscope::space::ImagePoint;
 use mammoscope::study::{Grayscale, Voi, from_gray};
@@ -23,11 +23,13 @@ struct Bare {
 
 impl eframe::App for Bare {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        let paint = ImagePaint {
+        let paint = ScenePaint {
             id: egui::Id::unique("image"),
             image: self.image.clone(),
             transform: self.transform,
             lut: self.lut.clone(),
+            heat: None,
+            background: [0; 3],
             ctx: ui.ctx().clone(),
         };
         ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, egui::Color32::BLACK);

@@ -100,7 +100,7 @@ fn outline(contours: Vec<Contour>) -> Arc<Outline> {
     Arc::new(Outline {
         contours,
         measures: Measures::default(),
-        probability: Arc::new(Raster::filled(1, 1, 0.0)),
+        probability: Arc::new(Raster::filled(WIDTH, HEIGHT, 0.0)),
         region: PixelRect::new(0, 0, WIDTH, HEIGHT),
     })
 }

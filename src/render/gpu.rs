@@ -1,14 +1,15 @@
 //! Small helpers around wgpu's descriptors.
 
-/// A pipeline that covers the scissor rectangle with a fragment shader; `source` follows view.wgsl.
+/// A pipeline that covers the scissor rectangle with the fragment shader `entry` of `source`.
 pub fn covering_pipeline(
     device: &wgpu::Device,
     label: &str,
     source: &str,
+    entry: &str,
     groups: &[Option<&wgpu::BindGroupLayout>],
-    target: wgpu::TextureFormat,
-    blend: wgpu::BlendState,
+    color: wgpu::ColorTargetState,
 ) -> wgpu::RenderPipeline {
+    let source = format!("{}\n{source}", include_str!("cover.wgsl"));
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(label),
         source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -18,8 +19,6 @@ pub fn covering_pipeline(
         bind_group_layouts: groups,
         ..Default::default()
     });
-    let entry = if target.is_srgb() { "paint_srgb" } else { "paint" };
-    let color = wgpu::ColorTargetState { format: target, blend: Some(blend), write_mask: wgpu::ColorWrites::ALL };
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some(label),
         layout: Some(&layout),
@@ -43,14 +42,14 @@ pub fn covering_pipeline(
     })
 }
 
-/// The uniform of view.wgsl, at a dynamic offset.
-pub fn view_entry(size: u64) -> wgpu::BindGroupLayoutEntry {
+/// Uniforms of `size` bytes at binding 0, at a dynamic offset or not.
+pub fn uniform_entry(size: u64, dynamic: bool) -> wgpu::BindGroupLayoutEntry {
     wgpu::BindGroupLayoutEntry {
         binding: 0,
         visibility: wgpu::ShaderStages::FRAGMENT,
         ty: wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
+            has_dynamic_offset: dynamic,
             min_binding_size: wgpu::BufferSize::new(size),
         },
         count: None,
@@ -93,13 +92,26 @@ pub fn bind_group(
     device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(label), layout, entries: &entries })
 }
 
-/// A texture that is written from memory and read by shaders.
+/// A buffer for uniforms.
+pub fn uniforms(device: &wgpu::Device, label: &str, size: u64) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+/// What textures that are filled from memory are used for.
+pub const FILLED: wgpu::TextureUsages = wgpu::TextureUsages::TEXTURE_BINDING.union(wgpu::TextureUsages::COPY_DST);
+
 pub fn texture(
     device: &wgpu::Device,
     label: &str,
     [width, height]: [u32; 2],
     mip_levels: u32,
     format: wgpu::TextureFormat,
+    usage: wgpu::TextureUsages,
 ) -> wgpu::Texture {
     device.create_texture(&wgpu::TextureDescriptor {
         label: Some(label),
@@ -108,7 +120,7 @@ pub fn texture(
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+        usage,
         view_formats: &[],
     })
 }

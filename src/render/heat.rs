@@ -3,50 +3,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use eframe::egui_wgpu::{CallbackResources, CallbackTrait, ScreenDescriptor};
-use egui::PaintCallbackInfo;
-
+use super::canvas::CanvasPlace;
 use super::gpu;
-use super::transform::ViewTransform;
-use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, covered_pixels, set_scissor, view_words};
+use super::scene::ScenePaint;
+use super::uniforms::{Sampling, VIEW_BYTES, set_scissor, view_words};
 use crate::marks::heat_color;
 use crate::pipeline::FusedMask;
 use crate::session::Reading;
 use crate::space::PixelRect;
 
-/// Draws a reading's heatmap over the image; for `egui_wgpu::Callback::new_paint_callback` with the transform's area.
-pub struct HeatPaint {
-    /// Of the viewport, unique in a frame.
-    pub id: egui::Id,
+/// A heatmap to be drawn over an image.
+#[derive(Clone)]
+pub struct Heat {
     pub reading: Arc<Reading>,
-    pub transform: ViewTransform,
-    /// Of the image, in pixels.
-    pub width: usize,
-    pub height: usize,
     /// In [0, 1].
     pub opacity: f32,
-}
-
-impl CallbackTrait for HeatPaint {
-    fn prepare(
-        &self,
-        device: &wgpu::Device,
-        queue: &wgpu::Queue,
-        _screen: &ScreenDescriptor,
-        _encoder: &mut wgpu::CommandEncoder,
-        resources: &mut CallbackResources,
-    ) -> Vec<wgpu::CommandBuffer> {
-        if let Some(pass) = resources.get_mut::<HeatPass>() {
-            pass.prepare(device, queue, self);
-        }
-        Vec::new()
-    }
-
-    fn paint(&self, info: PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, resources: &CallbackResources) {
-        if let Some(pass) = resources.get::<HeatPass>() {
-            pass.paint(&info, target, self);
-        }
-    }
 }
 
 /// The pass and everything it keeps on the device.
@@ -68,7 +39,7 @@ impl HeatPass {
     pub fn new(device: &wgpu::Device, target: wgpu::TextureFormat) -> Self {
         let number = wgpu::TextureSampleType::Uint;
         let color = wgpu::TextureSampleType::Float { filterable: false };
-        let view_layout = gpu::bind_group_layout(device, "heat view", &[gpu::view_entry(VIEW_BYTES)]);
+        let view_layout = gpu::bind_group_layout(device, "heat view", &[gpu::uniform_entry(VIEW_BYTES, false)]);
         let kinds = [(0, number), (1, number), (2, number), (3, color)];
         let grid_layout =
             gpu::bind_group_layout(device, "heat grid", &kinds.map(|(at, kind)| gpu::texture_entry(at, kind)));
@@ -76,53 +47,59 @@ impl HeatPass {
             device,
             "heat",
             concat!(include_str!("view.wgsl"), include_str!("heat.wgsl")),
+            "paint",
             &[Some(&view_layout), Some(&grid_layout)],
-            target,
-            wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING,
+            wgpu::ColorTargetState {
+                format: target,
+                blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
+                write_mask: wgpu::ColorWrites::ALL,
+            },
         );
         Self { pipeline, view_layout, grid_layout, views: HashMap::new() }
     }
 
-    fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, paint: &HeatPaint) {
+    /// Brings to the device what [`Self::draw`] needs.
+    pub fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, paint: &ScenePaint, place: CanvasPlace) {
         self.views.retain(|_, view| view.reading.strong_count() > 0);
-        let fits = |view: &View| std::ptr::eq(view.reading.as_ptr(), Arc::as_ptr(&paint.reading));
+        let Some(heat) = &paint.heat else { return };
+        let full = paint.image.level(0).bounds();
+        let fits = |view: &View| std::ptr::eq(view.reading.as_ptr(), Arc::as_ptr(&heat.reading));
         if !self.views.get(&paint.id).is_some_and(fits) {
-            self.views.insert(paint.id, self.new_view(device, queue, paint));
+            self.views.insert(paint.id, self.new_view(device, queue, heat, full));
         }
         if let Some(view) = self.views.get(&paint.id) {
-            let sampling = Sampling { opacity: paint.opacity, ..Default::default() };
-            let words = view_words(&paint.transform, PixelRect::new(0, 0, paint.width, paint.height), sampling);
+            let sampling = Sampling { opacity: heat.opacity, ..Default::default() };
+            let words = view_words(&paint.transform, place, full, sampling);
             queue.write_buffer(&view.uniforms, 0, bytemuck::cast_slice(&words));
         }
     }
 
-    fn paint(&self, info: &PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, paint: &HeatPaint) {
-        let Some(view) = self.views.get(&paint.id) else {
-            return;
-        };
-        let covered = covered_pixels(&paint.transform, PixelRect::new(0, 0, paint.width, paint.height));
-        if set_scissor(target, info, covered) {
-            target.set_pipeline(&self.pipeline);
-            target.set_bind_group(0, &view.view, &[0]);
-            target.set_bind_group(1, &view.grid, &[]);
-            target.draw(0..3, 0..1);
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint, place: CanvasPlace) {
+        let (Some(heat), Some(view)) = (&paint.heat, self.views.get(&paint.id)) else { return };
+        if set_scissor(pass, &paint.transform, place, warm_part(&heat.reading.fused)) {
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, &view.view, &[]);
+            pass.set_bind_group(1, &view.grid, &[]);
+            pass.draw(0..3, 0..1);
         }
     }
 
-    fn new_view(&self, device: &wgpu::Device, queue: &wgpu::Queue, paint: &HeatPaint) -> View {
-        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("heat view"),
-            size: VIEW_STRIDE,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let binding = wgpu::BufferBinding { buffer: &uniforms, offset: 0, size: wgpu::BufferSize::new(VIEW_BYTES) };
-        let resources = [wgpu::BindingResource::Buffer(binding)];
-        let view = gpu::bind_group(device, "heat view", &self.view_layout, &resources);
+    fn new_view(&self, device: &wgpu::Device, queue: &wgpu::Queue, heat: &Heat, full: PixelRect) -> View {
+        let uniforms = gpu::uniforms(device, "heat view", VIEW_BYTES);
+        let view = gpu::bind_group(device, "heat view", &self.view_layout, &[uniforms.as_entire_binding()]);
         let max_side = device.limits().max_texture_dimension_2d as usize;
-        let grid = Grid::new(&paint.reading.fused, paint.width, paint.height, max_side);
+        let grid = Grid::new(&heat.reading.fused, full.width(), full.height(), max_side);
         let grid = grid.bind_group(device, queue, &self.grid_layout);
-        View { reading: Arc::downgrade(&paint.reading), uniforms, view, grid }
+        View { reading: Arc::downgrade(&heat.reading), uniforms, view, grid }
+    }
+}
+
+/// The part of the image outside which Ms is 0.
+fn warm_part(fused: &FusedMask) -> PixelRect {
+    let ends = |edges: &[usize]| Some((*edges.first()?, *edges.last()?));
+    match (ends(fused.xs()), ends(fused.ys())) {
+        (Some((x0, x1)), Some((y0, y1))) => PixelRect::new(x0, y0, x1, y1),
+        _ => PixelRect::default(),
     }
 }
 
@@ -161,19 +138,19 @@ impl Grid {
             let mut numbers = numbers.to_vec();
             numbers.resize(numbers.len().max(1).next_multiple_of(256), 0);
             let size = [256, (numbers.len() / 256) as u32];
-            let texture = gpu::texture(device, "heat lookup", size, 1, wgpu::TextureFormat::R16Uint);
+            let texture = gpu::texture(device, "heat lookup", size, 1, wgpu::TextureFormat::R16Uint, gpu::FILLED);
             gpu::write_rows(queue, &texture, 0, 0, size, bytemuck::cast_slice(&numbers), 512);
             gpu::view_of(&texture)
         };
         let (columns, rows) = (lookup(&self.columns), lookup(&self.rows));
 
         let size = [self.width as u32, self.height as u32];
-        let cells = gpu::texture(device, "heat cells", size, 1, wgpu::TextureFormat::R8Uint);
+        let cells = gpu::texture(device, "heat cells", size, 1, wgpu::TextureFormat::R8Uint, gpu::FILLED);
         gpu::write_rows(queue, &cells, 0, 0, size, &self.cells, size[0]);
         let cells = gpu::view_of(&cells);
 
         let table: Vec<u8> = (0..=255u8).flat_map(|ms| heat_color(f32::from(ms) / 255.0)).collect();
-        let colors = gpu::texture(device, "heat colors", [256, 1], 1, wgpu::TextureFormat::Rgba8Unorm);
+        let colors = gpu::texture(device, "heat colors", [256, 1], 1, wgpu::TextureFormat::Rgba8Unorm, gpu::FILLED);
         gpu::write_rows(queue, &colors, 0, 0, [256, 1], &table, 1024);
         let colors = gpu::view_of(&colors);
 

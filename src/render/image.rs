@@ -3,14 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
-use eframe::egui_wgpu::{CallbackResources, CallbackTrait, ScreenDescriptor};
-use egui::PaintCallbackInfo;
-
+use super::canvas::CanvasPlace;
 use super::gpu;
 use super::mips::{MIP_LEVELS, MipChain, prepare_mips};
+use super::scene::ScenePaint;
 use super::tiles::{Slice, Tile, slices, texture_size, tiles};
 use super::transform::ViewTransform;
-use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, covered_pixels, set_scissor, view_words};
+use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, set_scissor, view_words};
 use crate::raster::GrayImage;
 use crate::study::Study;
 
@@ -24,7 +23,7 @@ const BLOCKY_ZOOM: f64 = 8.0;
 pub struct ImageHandle(Arc<ImageData>);
 
 #[derive(Debug)]
-struct ImageData {
+pub struct ImageData {
     study: Arc<Study>,
     mips: MipChain,
 }
@@ -47,39 +46,10 @@ impl ImageHandle {
             None => &self.0.study.image,
         }
     }
-}
 
-/// Draws an image; for `egui_wgpu::Callback::new_paint_callback` with the transform's area.
-pub struct ImagePaint {
-    /// Of the viewport, unique in a frame.
-    pub id: egui::Id,
-    pub image: ImageHandle,
-    pub transform: ViewTransform,
-    /// 65,536 display values by code; a new allocation when they have changed.
-    pub lut: Arc<Vec<u16>>,
-    /// Asked for another frame while some of the image is still to be copied.
-    pub ctx: egui::Context,
-}
-
-impl CallbackTrait for ImagePaint {
-    fn prepare(
-        &self,
-        device: &wgpu::Device,
-        queue: &wgpu::Queue,
-        _screen: &ScreenDescriptor,
-        _encoder: &mut wgpu::CommandEncoder,
-        resources: &mut CallbackResources,
-    ) -> Vec<wgpu::CommandBuffer> {
-        if let Some(pass) = resources.get_mut::<ImagePass>() {
-            pass.prepare(device, queue, self);
-        }
-        Vec::new()
-    }
-
-    fn paint(&self, info: PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, resources: &CallbackResources) {
-        if let Some(pass) = resources.get::<ImagePass>() {
-            pass.paint(&info, target, self);
-        }
+    /// Names the image without keeping it alive.
+    pub(super) fn downgrade(&self) -> Weak<ImageData> {
+        Arc::downgrade(&self.0)
     }
 }
 
@@ -90,6 +60,14 @@ pub struct ImagePass {
     tile_layout: wgpu::BindGroupLayout,
     images: Vec<Resident>,
     views: HashMap<egui::Id, View>,
+}
+
+/// How much of an image is on the device.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload {
+    /// The finest mip level that is there.
+    pub finest: u32,
+    pub complete: bool,
 }
 
 /// An image on the device.
@@ -112,53 +90,62 @@ struct View {
     table: wgpu::Texture,
     lut: Weak<Vec<u16>>,
     bind_group: wgpu::BindGroup,
-    /// Per tile, the screen pixels it covers.
-    covered: Vec<[f64; 4]>,
 }
 
 impl ImagePass {
     pub fn new(device: &wgpu::Device, target: wgpu::TextureFormat) -> Self {
         let codes = wgpu::TextureSampleType::Uint;
-        let view_layout =
-            gpu::bind_group_layout(device, "image view", &[gpu::view_entry(VIEW_BYTES), gpu::texture_entry(1, codes)]);
+        let view_layout = gpu::bind_group_layout(
+            device,
+            "image view",
+            &[gpu::uniform_entry(VIEW_BYTES, true), gpu::texture_entry(1, codes)],
+        );
         let tile_layout = gpu::bind_group_layout(device, "image tile", &[gpu::texture_entry(0, codes)]);
         let pipeline = gpu::covering_pipeline(
             device,
             "image",
             concat!(include_str!("view.wgsl"), include_str!("image.wgsl")),
+            "paint",
             &[Some(&view_layout), Some(&tile_layout)],
-            target,
-            wgpu::BlendState::REPLACE,
+            wgpu::ColorTargetState { format: target, blend: None, write_mask: wgpu::ColorWrites::ALL },
         );
         Self { pipeline, view_layout, tile_layout, images: Vec::new(), views: HashMap::new() }
     }
 
-    fn prepare(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, paint: &ImagePaint) {
+    /// Copies some of the image to the device, until all of it is there.
+    pub fn upload(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, image: &ImageHandle) -> Upload {
         self.images.retain(|resident| resident.image.strong_count() > 0);
         self.views.retain(|_, view| view.image.strong_count() > 0);
-        let resident = self.resident(device, &paint.image);
-        resident.upload(queue, &paint.image);
-        if !resident.pending.is_empty() {
-            paint.ctx.request_repaint();
-        }
-        let sampling = sampling(paint.transform.zoom, resident.finest_level());
-        let tiles: Vec<_> = resident.tiles.iter().map(|resident| resident.tile).collect();
-        let view = self.view(device, paint, tiles.len());
-        view.set_table(queue, &paint.lut);
-        view.place(queue, &paint.transform, &tiles, sampling);
+        let resident = self.resident(device, image);
+        resident.upload(queue, image);
+        Upload { finest: resident.finest_level(), complete: resident.pending.is_empty() }
     }
 
-    fn paint(&self, info: &PaintCallbackInfo, target: &mut wgpu::RenderPass<'static>, paint: &ImagePaint) {
+    /// Brings to the device what [`Self::draw`] needs; `finest` is from [`Self::upload`].
+    pub fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        paint: &ScenePaint,
+        place: CanvasPlace,
+        finest: u32,
+    ) {
+        let sampling = sampling(paint.transform.zoom, finest);
+        let tiles: Vec<_> = self.resident(device, &paint.image).tiles.iter().map(|resident| resident.tile).collect();
+        let view = self.view(device, paint, tiles.len());
+        view.set_table(queue, &paint.lut);
+        view.place(queue, &paint.transform, place, &tiles, sampling);
+    }
+
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint, place: CanvasPlace) {
         let resident = self.images.iter().find(|resident| resident.is(&paint.image));
-        let (Some(resident), Some(view)) = (resident, self.views.get(&paint.id)) else {
-            return;
-        };
-        target.set_pipeline(&self.pipeline);
-        for (index, (tile, covered)) in resident.tiles.iter().zip(&view.covered).enumerate() {
-            if set_scissor(target, info, *covered) {
-                target.set_bind_group(0, &view.bind_group, &[(index as u64 * VIEW_STRIDE) as u32]);
-                target.set_bind_group(1, &tile.bind_group, &[]);
-                target.draw(0..3, 0..1);
+        let (Some(resident), Some(view)) = (resident, self.views.get(&paint.id)) else { return };
+        pass.set_pipeline(&self.pipeline);
+        for (index, tile) in resident.tiles.iter().enumerate() {
+            if set_scissor(pass, &paint.transform, place, tile.tile.core) {
+                pass.set_bind_group(0, &view.bind_group, &[(index as u64 * VIEW_STRIDE) as u32]);
+                pass.set_bind_group(1, &tile.bind_group, &[]);
+                pass.draw(0..3, 0..1);
             }
         }
     }
@@ -171,7 +158,7 @@ impl ImagePass {
         &mut self.images[index]
     }
 
-    fn view(&mut self, device: &wgpu::Device, paint: &ImagePaint, tiles: usize) -> &mut View {
+    fn view(&mut self, device: &wgpu::Device, paint: &ScenePaint, tiles: usize) -> &mut View {
         let fits = |view: &View| std::ptr::eq(view.image.as_ptr(), Arc::as_ptr(&paint.image.0));
         if !self.views.get(&paint.id).is_some_and(fits) {
             self.views.insert(paint.id, View::new(device, &self.view_layout, &paint.image, tiles));
@@ -188,7 +175,8 @@ impl Resident {
         let pending = slices(&tiles);
         let make = |tile: Tile| {
             let size = texture_size(tile.region);
-            let texture = gpu::texture(device, "image codes", size, MIP_LEVELS + 1, wgpu::TextureFormat::R16Uint);
+            let texture =
+                gpu::texture(device, "image codes", size, MIP_LEVELS + 1, wgpu::TextureFormat::R16Uint, gpu::FILLED);
             let view = gpu::view_of(&texture);
             let bind_group =
                 gpu::bind_group(device, "image tile", layout, &[wgpu::BindingResource::TextureView(&view)]);
@@ -233,18 +221,13 @@ impl Resident {
 
 impl View {
     fn new(device: &wgpu::Device, layout: &wgpu::BindGroupLayout, image: &ImageHandle, tiles: usize) -> Self {
-        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("image view"),
-            size: VIEW_STRIDE * tiles.max(1) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let table = gpu::texture(device, "display values", [256, 256], 1, wgpu::TextureFormat::R16Uint);
+        let uniforms = gpu::uniforms(device, "image view", VIEW_STRIDE * tiles.max(1) as u64);
+        let table = gpu::texture(device, "display values", [256, 256], 1, wgpu::TextureFormat::R16Uint, gpu::FILLED);
         let view = wgpu::BufferBinding { buffer: &uniforms, offset: 0, size: wgpu::BufferSize::new(VIEW_BYTES) };
         let table_view = gpu::view_of(&table);
         let resources = [wgpu::BindingResource::Buffer(view), wgpu::BindingResource::TextureView(&table_view)];
         let bind_group = gpu::bind_group(device, "image view", layout, &resources);
-        Self { image: Arc::downgrade(&image.0), uniforms, table, lut: Weak::new(), bind_group, covered: Vec::new() }
+        Self { image: Arc::downgrade(&image.0), uniforms, table, lut: Weak::new(), bind_group }
     }
 
     /// Copies the display values when they are others than last time.
@@ -255,11 +238,17 @@ impl View {
         }
     }
 
-    fn place(&mut self, queue: &wgpu::Queue, transform: &ViewTransform, tiles: &[Tile], sampling: Sampling) {
-        self.covered = tiles.iter().map(|tile| covered_pixels(transform, tile.core)).collect();
+    fn place(
+        &self,
+        queue: &wgpu::Queue,
+        transform: &ViewTransform,
+        place: CanvasPlace,
+        tiles: &[Tile],
+        sampling: Sampling,
+    ) {
         let mut words = vec![0u32; tiles.len() * VIEW_STRIDE as usize / 4];
         for (words, Tile { region, .. }) in words.chunks_mut(VIEW_STRIDE as usize / 4).zip(tiles) {
-            words[..VIEW_BYTES as usize / 4].copy_from_slice(&view_words(transform, *region, sampling));
+            words[..VIEW_BYTES as usize / 4].copy_from_slice(&view_words(transform, place, *region, sampling));
         }
         if !words.is_empty() {
             queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(&words));

@@ -10,7 +10,7 @@ fn texel(place: vec2<i32>, last: vec2<i32>, level: i32) -> f32 {
 
 fn bilinear(p: vec2<f32>, level: i32) -> f32 {
     let shift = vec2<u32>(u32(level));
-    let last = ((view.size - 1) >> shift);
+    let last = (view.size - 1) >> shift;
     let q = p * exp2(-f32(level)) - 0.5;
     let low = floor(q);
     let f = q - low;
@@ -20,24 +20,17 @@ fn bilinear(p: vec2<f32>, level: i32) -> f32 {
     return mix(top, bottom, f.y);
 }
 
-fn display(position: vec4<f32>) -> f32 {
-    let p = image_from_fragment(position);
-    if view.blocky > 0.0 {
-        return texel(vec2<i32>(floor(p)) + view.base, view.size - 1, 0) / 65535.0;
-    }
-    var value = bilinear(p, view.level);
-    if view.blend > 0.0 {
-        value = mix(value, bilinear(p, view.level + 1), view.blend);
-    }
-    return value / 65535.0;
-}
-
 @fragment
 fn paint(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
-    return vec4<f32>(vec3<f32>(display(position)), 1.0);
-}
-
-@fragment
-fn paint_srgb(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
-    return vec4<f32>(linear_from_display(vec3<f32>(display(position))), 1.0);
+    let p = image_from_fragment(position);
+    var value = 0.0;
+    if view.blocky > 0.0 {
+        value = texel(vec2<i32>(floor(p)) + view.base, view.size - 1, 0);
+    } else {
+        value = bilinear(p, view.level);
+        if view.blend > 0.0 {
+            value = mix(value, bilinear(p, view.level + 1), view.blend);
+        }
+    }
+    return vec4<f32>(vec3<f32>(value / 65535.0), 1.0);
 }

@@ -1,7 +1,6 @@
-//! The uniform of view.wgsl, and which screen pixels a part of the image covers.
+//! The uniform of view.wgsl, and which pixels of the canvas a part of the image covers.
 
-use egui::PaintCallbackInfo;
-
+use super::canvas::CanvasPlace;
 use super::tiles::ALIGN;
 use super::transform::ViewTransform;
 use crate::space::{ImagePoint, PixelRect};
@@ -23,13 +22,15 @@ pub struct Sampling {
 }
 
 /// `View` for a texture that covers `region` of the image.
-pub fn view_words(transform: &ViewTransform, region: PixelRect, sampling: Sampling) -> [u32; VIEW_BYTES as usize / 4] {
-    let scale = f64::from(transform.pixels_per_point);
-    let origin = transform.area.min;
-    let origin = [f64::from(origin.x) * scale, f64::from(origin.y) * scale].map(f64::floor);
-    let place = transform.image_from_physical(origin);
-    let place = [place.x - region.x0 as f64, place.y - region.y0 as f64];
-    let base = place.map(|p| (p / ALIGN as f64).floor() * ALIGN as f64);
+pub fn view_words(
+    transform: &ViewTransform,
+    canvas: CanvasPlace,
+    region: PixelRect,
+    sampling: Sampling,
+) -> [u32; VIEW_BYTES as usize / 4] {
+    let corner = transform.image_from_physical(canvas.corner());
+    let corner = [corner.x - region.x0 as f64, corner.y - region.y0 as f64];
+    let base = corner.map(|p| (p / ALIGN as f64).floor() * ALIGN as f64);
     let right = transform.orientation.unapply([1.0 / transform.zoom, 0.0]);
     let down = transform.orientation.unapply([0.0, 1.0 / transform.zoom]);
     let f = |v: f64| (v as f32).to_bits();
@@ -39,10 +40,8 @@ pub fn view_words(transform: &ViewTransform, region: PixelRect, sampling: Sampli
         f(right[1]),
         f(down[0]),
         f(down[1]),
-        f(origin[0]),
-        f(origin[1]),
-        f(place[0] - base[0]),
-        f(place[1] - base[1]),
+        f(corner[0] - base[0]),
+        f(corner[1] - base[1]),
         i(base[0]),
         i(base[1]),
         i(region.width() as f64),
@@ -51,27 +50,28 @@ pub fn view_words(transform: &ViewTransform, region: PixelRect, sampling: Sampli
         sampling.blend.to_bits(),
         f32::from(u8::from(sampling.blocky)).to_bits(),
         sampling.opacity.to_bits(),
+        0,
+        0,
     ]
 }
 
-/// Physical pixels [x0, y0, x1, y1) whose centres `part` of the image covers; neighbouring parts share none and leave none.
-pub fn covered_pixels(transform: &ViewTransform, part: PixelRect) -> [f64; 4] {
+/// Restricts drawing to the pixels of the canvas whose centres `part` of the image covers, so that neighbouring parts share none
+/// and leave none; false when there is nothing to draw.
+pub fn set_scissor(
+    pass: &mut wgpu::RenderPass<'_>,
+    transform: &ViewTransform,
+    canvas: CanvasPlace,
+    part: PixelRect,
+) -> bool {
+    let [left, top] = canvas.corner();
     let corner = |x, y| transform.physical_from_image(ImagePoint::new(x as f64, y as f64));
     let (a, b) = (corner(part.x0, part.y0), corner(part.x1, part.y1));
-    let first = |v: f64| (v - 0.5).ceil();
-    [first(a[0].min(b[0])), first(a[1].min(b[1])), first(a[0].max(b[0])), first(a[1].max(b[1]))]
-}
-
-/// Restricts drawing to `pixels` within the callback's clip; false when nothing is left.
-pub fn set_scissor(pass: &mut wgpu::RenderPass<'static>, info: &PaintCallbackInfo, pixels: [f64; 4]) -> bool {
-    let clip = info.clip_rect_in_pixels();
-    let (left, top) = (f64::from(clip.left_px), f64::from(clip.top_px));
-    let (right, bottom) = (left + f64::from(clip.width_px), top + f64::from(clip.height_px));
-    let (x0, y0) = (pixels[0].max(left), pixels[1].max(top));
-    let (x1, y1) = (pixels[2].min(right), pixels[3].min(bottom));
+    let first = |v: f64, limit: u32| (v - 0.5).ceil().clamp(0.0, f64::from(limit)) as u32;
+    let [x0, x1] = [a[0].min(b[0]), a[0].max(b[0])].map(|x| first(x - left, canvas.width));
+    let [y0, y1] = [a[1].min(b[1]), a[1].max(b[1])].map(|y| first(y - top, canvas.height));
     let visible = x1 > x0 && y1 > y0;
     if visible {
-        pass.set_scissor_rect(x0 as u32, y0 as u32, (x1 - x0) as u32, (y1 - y0) as u32);
+        pass.set_scissor_rect(x0, y0, x1 - x0, y1 - y0);
     }
     visible
 }

@@ -14,7 +14,7 @@ pub use view::ViewState;
 use eframe::egui_wgpu::Callback;
 use egui::{Color32, Id, Painter, Response, Role, Sense, WidgetInfo};
 
-use crate::render::{HeatPaint, ImageHandle, ImagePaint, ViewTransform};
+use crate::render::{Heat, ImageHandle, ScenePaint, ViewTransform};
 use crate::session::Session;
 use crate::space::NetSize;
 
@@ -114,27 +114,24 @@ pub fn viewport_ui(
 
     let painter = ui.painter_at(area);
     painter.rect_filled(area, 0.0, BACKGROUND);
-    paint_image(&painter, response.id, view, transform, scene);
-    paint_heat(&painter, response.id, transform, scene);
+    paint_scene(&painter, response.id, view, transform, scene);
     overlay::marks(&painter, view, &transform, scene);
     let (corner, anchor) = readout::readouts(&painter, view, &transform, scene, response.hover_pos());
     legend::legend(&painter, scene, corner, anchor);
     response
 }
 
-fn paint_image(painter: &Painter, id: Id, view: &mut ViewState, transform: ViewTransform, scene: &Scene<'_>) {
-    let lut = view.display_lut(&scene.image.study().grayscale);
-    let paint = ImagePaint { id, image: scene.image.clone(), transform, lut, ctx: painter.ctx().clone() };
-    painter.add(Callback::new_paint_callback(transform.area, paint));
-}
-
-fn paint_heat(painter: &Painter, id: Id, transform: ViewTransform, scene: &Scene<'_>) {
+fn paint_scene(painter: &Painter, id: Id, view: &mut ViewState, transform: ViewTransform, scene: &Scene<'_>) {
     let opacity = scene.layers.heatmap_opacity.clamp(0.0, 1.0);
-    let Some(reading) = scene.session.reading() else { return };
-    if scene.layers.heatmap && opacity > 0.0 && reading.fused.max() > 0.0 {
-        let image = &scene.image.study().image;
-        let (width, height) = (image.width(), image.height());
-        let paint = HeatPaint { id, reading: reading.clone(), transform, width, height, opacity };
-        painter.add(Callback::new_paint_callback(transform.area, paint));
-    }
+    let reading = scene.session.reading().filter(|_| scene.layers.heatmap && opacity > 0.0);
+    let paint = ScenePaint {
+        id,
+        image: scene.image.clone(),
+        transform,
+        lut: view.display_lut(&scene.image.study().grayscale),
+        heat: reading.map(|reading| Heat { reading: reading.clone(), opacity }),
+        background: [BACKGROUND.r(), BACKGROUND.g(), BACKGROUND.b()],
+        ctx: painter.ctx().clone(),
+    };
+    painter.add(Callback::new_paint_callback(transform.area, paint));
 }

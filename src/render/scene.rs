@@ -1,0 +1,144 @@
+//! What a viewport paints through wgpu: the image and the heatmap over it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use eframe::egui_wgpu::{CallbackResources, CallbackTrait, ScreenDescriptor};
+use egui::PaintCallbackInfo;
+
+use super::canvas::{CANVAS_FORMAT, Canvas, CanvasPlace, CopyPass};
+use super::heat::{Heat, HeatPass};
+use super::image::{ImageData, ImageHandle, ImagePass};
+use super::transform::ViewTransform;
+use crate::session::Reading;
+
+/// Draws an image; for `egui_wgpu::Callback::new_paint_callback` with the transform's area.
+pub struct ScenePaint {
+    /// Of the viewport, unique in a frame.
+    pub id: egui::Id,
+    pub image: ImageHandle,
+    pub transform: ViewTransform,
+    /// 65,536 display values by code; a new allocation when they have changed.
+    pub lut: Arc<Vec<u16>>,
+    pub heat: Option<Heat>,
+    /// Around the image.
+    pub background: [u8; 3],
+    /// Asked for another frame while some of the image is still to be copied to the device.
+    pub ctx: egui::Context,
+}
+
+impl CallbackTrait for ScenePaint {
+    fn prepare(
+        &self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        screen: &ScreenDescriptor,
+        encoder: &mut wgpu::CommandEncoder,
+        resources: &mut CallbackResources,
+    ) -> Vec<wgpu::CommandBuffer> {
+        if let Some(pass) = resources.get_mut::<ScenePass>() {
+            pass.prepare(device, queue, screen, encoder, self);
+        }
+        Vec::new()
+    }
+
+    fn paint(&self, info: PaintCallbackInfo, pass: &mut wgpu::RenderPass<'static>, resources: &CallbackResources) {
+        if let Some(scenes) = resources.get::<ScenePass>()
+            && let Some(view) = scenes.views.get(&self.id)
+        {
+            scenes.copy.paint(&info, pass, &view.canvas);
+        }
+    }
+}
+
+/// The passes and, per viewport, the canvas with what is on it.
+pub struct ScenePass {
+    image: ImagePass,
+    heat: HeatPass,
+    copy: CopyPass,
+    views: HashMap<egui::Id, View>,
+}
+
+struct View {
+    canvas: Canvas,
+    drawn: Drawn,
+}
+
+/// What is on a canvas; it keeps nothing alive.
+struct Drawn {
+    image: Weak<ImageData>,
+    /// The finest mip level that was there to draw.
+    finest: u32,
+    transform: ViewTransform,
+    lut: Weak<Vec<u16>>,
+    heat: Option<(Weak<Reading>, f32)>,
+    background: [u8; 3],
+}
+
+impl Drawn {
+    fn new(paint: &ScenePaint, finest: u32) -> Self {
+        Self {
+            image: paint.image.downgrade(),
+            finest,
+            transform: paint.transform,
+            lut: Arc::downgrade(&paint.lut),
+            heat: paint.heat.as_ref().map(|heat| (Arc::downgrade(&heat.reading), heat.opacity)),
+            background: paint.background,
+        }
+    }
+
+    fn looks_like(&self, other: &Self) -> bool {
+        let heat = match (&self.heat, &other.heat) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.0.ptr_eq(&b.0) && a.1 == b.1,
+            _ => false,
+        };
+        heat && self.image.ptr_eq(&other.image)
+            && self.finest == other.finest
+            && self.transform == other.transform
+            && self.lut.ptr_eq(&other.lut)
+            && self.background == other.background
+    }
+}
+
+impl ScenePass {
+    pub fn new(device: &wgpu::Device, target: wgpu::TextureFormat) -> Self {
+        Self {
+            image: ImagePass::new(device, CANVAS_FORMAT),
+            heat: HeatPass::new(device, CANVAS_FORMAT),
+            copy: CopyPass::new(device, target),
+            views: HashMap::new(),
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        screen: &ScreenDescriptor,
+        encoder: &mut wgpu::CommandEncoder,
+        paint: &ScenePaint,
+    ) {
+        self.views.retain(|_, view| view.drawn.image.strong_count() > 0);
+        let upload = self.image.upload(device, queue, &paint.image);
+        if !upload.complete {
+            paint.ctx.request_repaint();
+        }
+        let place = CanvasPlace::new(paint.transform.area, screen, device.limits().max_texture_dimension_2d);
+        let wanted = Drawn::new(paint, upload.finest);
+        let before = self.views.remove(&paint.id).filter(|view| view.canvas.place == place);
+        let canvas = match before {
+            Some(view) if view.drawn.looks_like(&wanted) => view.canvas,
+            other => {
+                let canvas = other.map_or_else(|| self.copy.canvas(device, queue, place), |view| view.canvas);
+                self.image.prepare(device, queue, paint, place, upload.finest);
+                self.heat.prepare(device, queue, paint, place);
+                let mut pass = canvas.draw(encoder, paint.background);
+                self.image.draw(&mut pass, paint, place);
+                self.heat.draw(&mut pass, paint, place);
+                canvas
+            }
+        };
+        self.views.insert(paint.id, View { canvas, drawn: wanted });
+    }
+}
