@@ -125,9 +125,24 @@ pub fn write_image(folder: &Path, name: &str) -> PathBuf {
     let shade = |x: u32, y: u32| {
         let (u, v) = (x as f32 / (0.85 * WIDTH as f32), (y as f32 / HEIGHT as f32 - 0.5) / 0.48);
         let depth = (1.0 - u * u - v * v).max(0.0);
-        image::Luma([((depth.sqrt() * 40.0).round() * 1400.0) as u16])
+        image::Luma([((depth.sqrt() * 8.0).round() * 7000.0) as u16])
     };
     let path = folder.join(name);
     image::ImageBuffer::from_fn(WIDTH as u32, HEIGHT as u32, shade).save(&path).expect("a writable folder");
+    path
+}
+
+/// A mask of discs in the first and the third of [`BOXES`].
+pub fn write_truth(folder: &Path, name: &str) -> PathBuf {
+    let inside = |b: &Box, x: u32, y: u32| {
+        let [x0, y0, x1, y1] = b.rect;
+        let (w, h) = (WIDTH as f32, HEIGHT as f32);
+        let (cx, cy, r) = ((x0 + x1) / 2.0 * w, (y0 + y1) / 2.0 * h, (x1 - x0) * w * 0.46);
+        (x as f32 + 0.5 - cx).hypot(y as f32 + 0.5 - cy) < r
+    };
+    let lesions = [BOXES[0], BOXES[2]];
+    let value = |x, y| image::Luma([if lesions.iter().any(|b| inside(b, x, y)) { 255u8 } else { 0 }]);
+    let path = folder.join(name);
+    image::ImageBuffer::from_fn(WIDTH as u32, HEIGHT as u32, value).save(&path).expect("a writable folder");
     path
 }

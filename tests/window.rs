@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable;
 
 use mammoscope::ui::{App, FrameLog, Question, SettingsStore, Setup};
 
-use crate::scripted::{Script, write_image};
+use crate::scripted::{Script, write_image, write_truth};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,12 +28,20 @@ struct Start {
     settings: &'static str,
     /// Files written into the window's folder, then opened; images when their content is empty.
     files: &'static [(&'static str, &'static str)],
+    /// Lies beside the images: discs in the first and the third scripted box.
+    truth: bool,
     size: [f32; 2],
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { script: Script::default(), settings: "", files: &[("image.png", "")], size: [1200.0, 760.0] }
+        Self {
+            script: Script::default(),
+            settings: "",
+            files: &[("image.png", "")],
+            truth: false,
+            size: [1200.0, 760.0],
+        }
     }
 }
 
@@ -41,6 +49,9 @@ impl Window {
     fn open(start: Start) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let inputs: Vec<PathBuf> = start.files.iter().map(|(name, text)| write(folder.path(), name, text)).collect();
+        if start.truth {
+            write_truth(folder.path(), "image_mask.png");
+        }
         let settings = folder.path().join("settings.toml");
         std::fs::write(&settings, start.settings).expect("a writable folder");
         let export = folder.path().join("exported");
@@ -217,6 +228,48 @@ fn findings_are_gone_to_by_click_and_by_key() {
     assert_eq!(window.app().view().expect("an image").zoom(), 1.0);
     window.press(Key::I);
     assert!(window.app().view().expect("an image").is_inverted());
+}
+
+#[test]
+fn groundtruth_beside_the_image_is_compared_and_follows_lambda() {
+    let files = &[("image.png", "")];
+    let start = Start { files, truth: true, ..Start::default() };
+    let mut window = Window::open(start);
+    window.wait_until("the outlines are done", |app| app.status() == "2 findings at λ 0.60" && !app.is_working());
+    let comparison = |window: &Window| window.app().session().and_then(|s| s.comparison()).expect("compared").clone();
+    let first = comparison(&window);
+    assert_eq!((first.hits, first.misses, first.false_positives), (1, 1, 1));
+    let dice = first.dice[0].expect("an outline that hits");
+    assert!(dice > 0.85, "{dice}");
+    for label in ["1 hit", "1 miss", "1 false positive", "hit", "false pos."] {
+        window.harness.get_by_label(label);
+    }
+    window.harness.snapshot("groundtruth");
+    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.1);
+    window.harness.step();
+    let all = comparison(&window);
+    assert_eq!((all.hits, all.misses, all.false_positives), (2, 0, 1));
+    window.harness.get_by_label("2 hits");
+    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.9);
+    window.harness.step();
+    assert_eq!(comparison(&window).false_positives, 0);
+}
+
+#[test]
+fn exports_are_written_where_the_reader_says() {
+    let mut window = Window::read();
+    window.press_with(Modifiers::COMMAND, Key::E);
+    window.wait_until("a notice", |app| app.notices().iter().any(|notice| notice.starts_with("Exported")));
+    let first = &mammoscope::export::EXPORTERS[0];
+    let written = window.folder.path().join("exported").with_extension(first.extension);
+    let size = image::image_dimensions(&written).expect("a picture");
+    assert!(size.0 >= crate::scripted::WIDTH as u32, "{size:?}");
+    // In the way stands a folder: a sentence, and the window goes on.
+    std::fs::remove_file(&written).expect("written");
+    std::fs::create_dir(&written).expect("a folder");
+    window.press_with(Modifiers::COMMAND, Key::E);
+    window.wait_until("a notice", |app| app.notices().iter().any(|notice| notice.contains("folder")));
+    window.check_status("2 findings at λ 0.60");
 }
 
 #[test]

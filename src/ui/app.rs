@@ -269,8 +269,8 @@ impl eframe::App for App {
         for command in commands.drain(..) {
             commands::execute(self, &ctx, command);
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| self.viewport_ui(ui, &mut commands));
-        panels::notices::notices_ui(&ctx, self.notices.shown(), &mut commands);
+        let shown = egui::CentralPanel::no_frame().show(ui, |ui| self.viewport_ui(ui, &mut commands));
+        panels::notices::notices_ui(&ctx, shown.response.rect, self.notices.shown(), &mut commands);
         panels::help::help_ui(&ctx, self, &mut commands);
         panels::welcome::drop_hint_ui(&ctx);
         let again = again || !commands.is_empty();

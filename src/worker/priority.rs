@@ -1,8 +1,9 @@
 //! Inference yields to the window: its threads run at a lower priority, so that frames keep coming on machines of few cores.
 
-/// Steps of niceness; 19 is the lowest priority there is.
+/// Steps of niceness: a tenth of the window's share where both want the processor, and not so little that other programs
+/// starve an analysis.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+const NICENESS: i32 = 10;
 
 /// Lowers the calling thread's priority, and that of the threads it will start. Where that is not possible, nothing happens.
 pub fn lower_this_thread() {

@@ -23,7 +23,7 @@ pub fn files_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
             let title = egui::RichText::new("Images").font(theme::strong_font(12.0)).color(palette(ui).weak);
             ui.label(title);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if ui.small_button("Open…").on_hover_text("Ctrl+O").clicked() {
+                if ui.button("Open…").on_hover_text("Ctrl+O").clicked() {
                     commands.push(Command::File(FileCommand::AskFiles));
                 }
             });

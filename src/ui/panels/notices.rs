@@ -1,22 +1,26 @@
-//! Notices over the image's lower left corner.
+//! Notices over the lower edge of the image.
 
-use egui::{Align2, Context, Stroke};
+use egui::{Align2, Context, Rect, Stroke, vec2};
 
 use super::super::commands::{Command, WindowCommand};
 use super::super::notices::{Notice, Tone};
 use super::super::theme::palette;
 
-pub fn notices_ui(ctx: &Context, notices: &[Notice], commands: &mut Vec<Command>) {
+/// `area` is the image's.
+pub fn notices_ui(ctx: &Context, area: Rect, notices: &[Notice], commands: &mut Vec<Command>) {
     if notices.is_empty() {
         return;
     }
-    egui::Area::new(egui::Id::unique("notices")).anchor(Align2::CENTER_BOTTOM, [-52.0, -42.0]).show(ctx, |ui| {
-        ui.set_max_width(520.0);
-        for notice in notices {
-            notice_ui(ui, notice, commands);
-            ui.add_space(4.0);
-        }
-    });
+    egui::Area::new(egui::Id::unique("notices"))
+        .pivot(Align2::CENTER_BOTTOM)
+        .fixed_pos(area.center_bottom() - vec2(0.0, 32.0))
+        .show(ctx, |ui| {
+            ui.set_width((area.width() - 32.0).clamp(200.0, 520.0));
+            for notice in notices {
+                notice_ui(ui, notice, commands);
+                ui.add_space(4.0);
+            }
+        });
 }
 
 fn notice_ui(ui: &mut egui::Ui, notice: &Notice, commands: &mut Vec<Command>) {
@@ -33,10 +37,10 @@ fn notice_ui(ui: &mut egui::Ui, notice: &Notice, commands: &mut Vec<Command>) {
         .corner_radius(6)
         .inner_margin(egui::Margin { left: 16, right: 8, top: 8, bottom: 8 });
     let shown = frame.show(ui, |ui| {
-        ui.set_width(496.0);
+        ui.take_available_width();
         ui.horizontal(|ui| {
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if ui.small_button("Dismiss").clicked() {
+                if ui.button("Dismiss").clicked() {
                     commands.push(Command::Window(WindowCommand::Dismiss(notice.id)));
                 }
                 ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {

@@ -15,7 +15,7 @@ pub fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     }
     ui.label(egui::RichText::new(title).font(theme::strong_font(12.0)).color(palette(ui).weak));
     ui.add_space(4.0);
-    contents(ui);
+    ui.scope(contents);
 }
 
 /// A name on the left and a value on the right of one line.

@@ -100,7 +100,7 @@ pub fn status_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
                     if let Some(fraction) = words.fraction {
                         let bar = egui::ProgressBar::new(fraction).desired_width(160.0).desired_height(6.0);
                         ui.add(bar.fill(palette(ui).accent));
-                        if ui.small_button("Cancel").on_hover_text("Esc").clicked() {
+                        if ui.button("Cancel").on_hover_text("Esc").clicked() {
                             commands.push(Command::Reading(ReadingCommand::Cancel));
                         }
                     }
@@ -109,7 +109,7 @@ pub fn status_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
                     if let Some(image) = app.files.shown()
                         && matches!(image.analysis, Analysis::None | Analysis::Cancelled | Analysis::Failed(_))
                         && !matches!(app.engine, Engine::Failed(_))
-                        && ui.small_button("Analyse").clicked()
+                        && ui.button("Analyse").clicked()
                     {
                         commands.push(Command::Reading(ReadingCommand::Analyse));
                     }
