@@ -328,6 +328,12 @@ fn masks_of_every_image_kind() {
         assert_eq!(areas, expected, "{name}");
         assert!(truth.lesions.iter().all(|l| l.kind == LesionKind::Mass) && truth.warnings.is_empty());
     }
+    // A speck beside a lesion is none.
+    let mut crumbs = grey.to_luma8();
+    crumbs.put_pixel(90, 20, Luma([255]));
+    let truth = read_text("mask.png", png(&crumbs)).expect("good");
+    assert_eq!(truth.lesions.len(), 2);
+    assert!(truth.warnings[0].contains("specks"), "{:?}", truth.warnings);
     // A JPEG's ripples are not lesions: one bright disc is one lesion, to within its blurred rim.
     let bright = Gray8::from_fn(100, 200, |x, y| Luma([value(x, y, 255, 0)]));
     let jpeg = encoded(&DynamicImage::ImageLuma8(bright), ImageFormat::Jpeg);
@@ -477,6 +483,12 @@ fn real_groundtruth() {
     let lesions: usize = truth.lesions.iter().map(|l| area(l, width, height)).sum();
     assert_eq!(lesions, mask.pixels().filter(|p| p.0[0] > 0).count());
     assert!(!truth.lesions.is_empty() && truth.lesions.len() < 5, "{} lesions", truth.lesions.len());
+
+    // A large one whose outline left crumbs around it is one lesion all the same.
+    let path = data.join("cbis-ddsm-fullres/00695_RIGHT_CC_mask.png");
+    let truth = read(&path, "00695_RIGHT_CC", 4056, 5768).expect("good");
+    assert_eq!(truth.lesions.len(), 1);
+    assert!(truth.warnings[0].starts_with("36 specks"), "{:?}", truth.warnings);
 
     // CBIS-DDSM boxes in COCO, on an image of the original's size.
     let image = data.join("cbis-ddsm-mass-train/00484_RIGHT_CC.jpg");

@@ -23,6 +23,10 @@ const FACTORS: std::ops::RangeInclusive<f64> = 0.25..=2.0;
 const MAX_DECODED_BYTES: u64 = 200 << 20;
 /// More regions than this are noise or a photograph.
 const MAX_REGIONS: usize = 1_000;
+/// Smaller regions, in pixels or as a part of the largest region, are crumbs of a drawn outline and no lesions: a mask of one
+/// abnormality in CBIS-DDSM has 36 of them.
+const CRUMB_PIXELS: usize = 16;
+const CRUMB_PART: usize = 1_000;
 
 fn recognises(source: &Source) -> bool {
     image_format(source).is_some()
@@ -46,7 +50,15 @@ fn read(source: &Source) -> Result<GroundTruth, TruthError> {
         lesions.warn("More than half of the image is marked as lesion: is this the right mask?");
     }
     let too_many = || TruthError("The mask has too many separate regions to be one of lesions.".into());
-    for component in components(&mask, MAX_REGIONS).ok_or_else(too_many)? {
+    let regions = components(&mask, MAX_REGIONS).ok_or_else(too_many)?;
+    let largest = regions.iter().map(|region| region.area).max().unwrap_or(0);
+    let (regions, crumbs): (Vec<_>, Vec<_>) =
+        regions.into_iter().partition(|region| region.area >= CRUMB_PIXELS.max(largest / CRUMB_PART));
+    if !crumbs.is_empty() {
+        let n = crumbs.len();
+        lesions.warn(format!("{n} specks of the mask are too small to be lesions and were left out."));
+    }
+    for component in regions {
         let scaled = |p: &ImagePoint| ImagePoint::new(p.x / sx, p.y / sy);
         let polygons = component.contours.iter().map(|c| c.points.iter().map(scaled).collect()).collect();
         lesions.polygons("Mass", LesionKind::Mass, polygons)?;

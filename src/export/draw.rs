@@ -45,6 +45,12 @@ impl Picture {
         }
     }
 
+    /// Paints everything from row `top` down.
+    pub fn fill_below(&mut self, top: usize, colour: Rgb) {
+        let start = (top * self.width * 3).min(self.data.len());
+        self.data[start..].chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&colour));
+    }
+
     /// Paints a layer of lines whose (0, 0) is the picture's, with `opacity` in [0, 1].
     pub fn paint(&mut self, lines: &Lines, colour: Rgb, opacity: f32) {
         let opacity = (opacity.clamp(0.0, 1.0) * 255.0).round() as u32;

@@ -9,6 +9,10 @@ use crate::session::Session;
 use crate::space::{ImagePoint, ImageRect, Millimetres};
 
 const INK: Rgb = [220, 220, 220];
+/// Not black, so that the strip is told from the film.
+const PAPER: Rgb = [24, 26, 29];
+/// Joins the words of an item, which are not parted at a line's end.
+const JOIN: &str = "\u{a0}";
 /// More findings than this are counted instead of listed.
 const MAX_LISTED: usize = 12;
 
@@ -26,7 +30,7 @@ impl Strip {
     /// For an image of `width` pixels on which a screen point is `point` pixels.
     pub fn new(session: &Session, view: &ExportView, width: usize, point: f64) -> Self {
         let text = Text::new(font_size(point));
-        let margin = font_size(point) / 2.0;
+        let margin = font_size(point) * 0.75;
         let room = width as f32 - 2.0 * margin;
         let paragraphs = [findings_line(session), provenance_line(session, view)];
         let lines = text.iter().flat_map(|t| paragraphs.iter().flat_map(|p| t.wrap(p, room))).collect();
@@ -43,6 +47,7 @@ impl Strip {
     /// Draws the strip from row `top` down.
     pub fn draw(&self, picture: &mut Picture, top: usize) {
         let Some(text) = &self.text else { return };
+        picture.fill_below(top, PAPER);
         let sample = text.line_height() * 1.5;
         let mut y = top as f32 + self.margin;
         for row in self.legend_rows(text) {
@@ -155,11 +160,11 @@ fn findings_line(session: &Session) -> String {
 
 fn describe(session: &Session, index: usize, candidate: &Candidate) -> String {
     let size = session.outline(candidate.rect).map(|o| match o.measures.longest_diameter_mm {
-        Some(Millimetres(mm)) => format!(", {mm:.1} mm"),
-        None => format!(", {:.0} px", o.measures.longest_diameter_px),
+        Some(Millimetres(mm)) => format!(", {mm:.1}{JOIN}mm"),
+        None => format!(", {:.0}{JOIN}px", o.measures.longest_diameter_px),
     });
     let number = if session.candidates().len() > 1 { format!("({}) ", index + 1) } else { String::new() };
-    format!("{number}score {:.2}{}", candidate.score, size.unwrap_or_default())
+    format!("{number}score{JOIN}{:.2}{}", candidate.score, size.unwrap_or_default())
 }
 
 fn provenance_line(session: &Session, view: &ExportView) -> String {
@@ -173,7 +178,8 @@ fn provenance_line(session: &Session, view: &ExportView) -> String {
             r.device
         )
     });
+    let notice = crate::RESEARCH_USE.replace(' ', JOIN);
     let inverted = if view.invert { "shown inverted · " } else { "" };
     let raw = if session.study().identity.for_processing { "For Processing image · " } else { "" };
-    format!("Mammoscope {} · {models}{raw}{inverted}{}", crate::VERSION, crate::RESEARCH_USE)
+    format!("Mammoscope{JOIN}{} · {models}{raw}{inverted}{notice}", crate::VERSION)
 }
