@@ -55,7 +55,9 @@ impl ImageHandle {
 
 /// The pass and everything it keeps on the device.
 pub struct ImagePass {
-    pipeline: wgpu::RenderPipeline,
+    blocky: wgpu::RenderPipeline,
+    level: wgpu::RenderPipeline,
+    between: wgpu::RenderPipeline,
     view_layout: wgpu::BindGroupLayout,
     tile_layout: wgpu::BindGroupLayout,
     images: Vec<Resident>,
@@ -90,6 +92,7 @@ struct View {
     table: wgpu::Texture,
     lut: Weak<Vec<u16>>,
     bind_group: wgpu::BindGroup,
+    sampling: Sampling,
 }
 
 impl ImagePass {
@@ -101,15 +104,18 @@ impl ImagePass {
             &[gpu::uniform_entry(VIEW_BYTES, true), gpu::texture_entry(1, codes)],
         );
         let tile_layout = gpu::bind_group_layout(device, "image tile", &[gpu::texture_entry(0, codes)]);
-        let pipeline = gpu::covering_pipeline(
-            device,
-            "image",
-            concat!(include_str!("view.wgsl"), include_str!("image.wgsl")),
-            "paint",
-            &[Some(&view_layout), Some(&tile_layout)],
-            wgpu::ColorTargetState { format: target, blend: None, write_mask: wgpu::ColorWrites::ALL },
-        );
-        Self { pipeline, view_layout, tile_layout, images: Vec::new(), views: HashMap::new() }
+        let pipeline = |entry| {
+            gpu::covering_pipeline(
+                device,
+                "image",
+                concat!(include_str!("view.wgsl"), include_str!("image.wgsl")),
+                entry,
+                &[Some(&view_layout), Some(&tile_layout)],
+                wgpu::ColorTargetState { format: target, blend: None, write_mask: wgpu::ColorWrites::ALL },
+            )
+        };
+        let [blocky, level, between] = ["paint_blocky", "paint_level", "paint_between"].map(pipeline);
+        Self { blocky, level, between, view_layout, tile_layout, images: Vec::new(), views: HashMap::new() }
     }
 
     /// Copies some of the image to the device, until all of it is there.
@@ -140,7 +146,11 @@ impl ImagePass {
     pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint, place: CanvasPlace) {
         let resident = self.images.iter().find(|resident| resident.is(&paint.image));
         let (Some(resident), Some(view)) = (resident, self.views.get(&paint.id)) else { return };
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(match view.sampling {
+            _ if paint.transform.zoom >= BLOCKY_ZOOM && view.sampling.level == 0 => &self.blocky,
+            Sampling { blend: 0.0, .. } => &self.level,
+            _ => &self.between,
+        });
         for (index, tile) in resident.tiles.iter().enumerate() {
             if set_scissor(pass, &paint.transform, place, tile.tile.core) {
                 pass.set_bind_group(0, &view.bind_group, &[(index as u64 * VIEW_STRIDE) as u32]);
@@ -227,7 +237,14 @@ impl View {
         let table_view = gpu::view_of(&table);
         let resources = [wgpu::BindingResource::Buffer(view), wgpu::BindingResource::TextureView(&table_view)];
         let bind_group = gpu::bind_group(device, "image view", layout, &resources);
-        Self { image: Arc::downgrade(&image.0), uniforms, table, lut: Weak::new(), bind_group }
+        Self {
+            image: Arc::downgrade(&image.0),
+            uniforms,
+            table,
+            lut: Weak::new(),
+            bind_group,
+            sampling: Sampling::default(),
+        }
     }
 
     /// Copies the display values when they are others than last time.
@@ -239,13 +256,14 @@ impl View {
     }
 
     fn place(
-        &self,
+        &mut self,
         queue: &wgpu::Queue,
         transform: &ViewTransform,
         place: CanvasPlace,
         tiles: &[Tile],
         sampling: Sampling,
     ) {
+        self.sampling = sampling;
         let mut words = vec![0u32; tiles.len() * VIEW_STRIDE as usize / 4];
         for (words, Tile { region, .. }) in words.chunks_mut(VIEW_STRIDE as usize / 4).zip(tiles) {
             words[..VIEW_BYTES as usize / 4].copy_from_slice(&view_words(transform, place, *region, sampling));
@@ -265,7 +283,6 @@ fn sampling(zoom: f64, finest: u32) -> Sampling {
         level: level.max(finest),
         // A difference of less than half a display step is not worth four more samples.
         blend: if ready && blend > 1.0 / 512.0 { blend } else { 0.0 },
-        blocky: zoom >= BLOCKY_ZOOM && finest == 0,
         opacity: 1.0,
     }
 }

@@ -3,8 +3,8 @@
 @group(0) @binding(1) var table: texture_2d<u32>;
 @group(1) @binding(0) var codes: texture_2d<u32>;
 
-fn texel(place: vec2<i32>, last: vec2<i32>, level: i32) -> f32 {
-    let code = textureLoad(codes, clamp(place, vec2<i32>(0), last), level).r;
+fn texel(x: i32, y: i32, level: i32) -> f32 {
+    let code = textureLoad(codes, vec2<i32>(x, y), level).r;
     return f32(textureLoad(table, vec2<u32>(code & 255u, code >> 8u), 0).r);
 }
 
@@ -15,22 +15,33 @@ fn bilinear(p: vec2<f32>, level: i32) -> f32 {
     let low = floor(q);
     let f = q - low;
     let i = vec2<i32>(low) + (view.base >> shift);
-    let top = mix(texel(i, last, level), texel(i + vec2<i32>(1, 0), last, level), f.x);
-    let bottom = mix(texel(i + vec2<i32>(0, 1), last, level), texel(i + vec2<i32>(1, 1), last, level), f.x);
+    let a = clamp(i, vec2<i32>(0), last);
+    let b = clamp(i + 1, vec2<i32>(0), last);
+    let top = mix(texel(a.x, a.y, level), texel(b.x, a.y, level), f.x);
+    let bottom = mix(texel(a.x, b.y, level), texel(b.x, b.y, level), f.x);
     return mix(top, bottom, f.y);
 }
 
-@fragment
-fn paint(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
-    let p = image_from_fragment(position);
-    var value = 0.0;
-    if view.blocky > 0.0 {
-        value = texel(vec2<i32>(floor(p)) + view.base, view.size - 1, 0);
-    } else {
-        value = bilinear(p, view.level);
-        if view.blend > 0.0 {
-            value = mix(value, bilinear(p, view.level + 1), view.blend);
-        }
-    }
+fn grey(value: f32) -> vec4<f32> {
     return vec4<f32>(vec3<f32>(value / 65535.0), 1.0);
+}
+
+// Three entries rather than branches: software renderers execute both sides of a branch.
+
+@fragment
+fn paint_blocky(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+    let p = vec2<i32>(floor(image_from_fragment(position))) + view.base;
+    let q = clamp(p, vec2<i32>(0), view.size - 1);
+    return grey(texel(q.x, q.y, 0));
+}
+
+@fragment
+fn paint_level(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+    return grey(bilinear(image_from_fragment(position), view.level));
+}
+
+@fragment
+fn paint_between(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+    let p = image_from_fragment(position);
+    return grey(mix(bilinear(p, view.level), bilinear(p, view.level + 1), view.blend));
 }

@@ -5,7 +5,7 @@ use super::tiles::ALIGN;
 use super::transform::ViewTransform;
 use crate::space::{ImagePoint, PixelRect};
 
-/// Bytes of `View` in view.wgsl.
+/// Bytes of `View` in view.wgsl, rounded up to a multiple of 16 as GL wants it.
 pub const VIEW_BYTES: u64 = 64;
 /// Distance of two views in a buffer: the largest alignment that a device may ask for.
 pub const VIEW_STRIDE: u64 = 256;
@@ -16,8 +16,6 @@ pub struct Sampling {
     /// The mip level, and how far towards the next one, in [0, 1).
     pub level: u32,
     pub blend: f32,
-    /// Whole image pixels.
-    pub blocky: bool,
     pub opacity: f32,
 }
 
@@ -48,8 +46,8 @@ pub fn view_words(
         i(region.height() as f64),
         sampling.level,
         sampling.blend.to_bits(),
-        f32::from(u8::from(sampling.blocky)).to_bits(),
         sampling.opacity.to_bits(),
+        0,
         0,
         0,
     ]

@@ -12,11 +12,7 @@ struct View {
     // The mip level to sample, and how far towards the next one.
     level: i32,
     blend: f32,
-    // Above 0: whole image pixels, not interpolated.
-    blocky: f32,
     opacity: f32,
-    // GL wants a multiple of 16 bytes.
-    padding: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> view: View;
