@@ -15,8 +15,7 @@ pub fn find(relative: impl AsRef<Path>) -> Option<PathBuf> {
     roots.into_iter().flatten().map(|root| root.join(relative.as_ref())).find(|path| path.exists())
 }
 
-/// The mammogram that is opened when none is named: the DICOM file in `assets/demo`. Its groundtruth lies beside it.
+/// The mammogram that is opened when none is named; its groundtruth lies beside it.
 pub fn demonstration_case() -> Option<PathBuf> {
-    let entries = std::fs::read_dir(find("assets/demo")?).ok()?.flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("dcm"))).min()
+    find("assets/demo/demo.dcm")
 }

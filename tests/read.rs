@@ -167,6 +167,19 @@ fn lambda_is_checked() {
     }
 }
 
+#[test]
+fn the_demonstration_case_is_at_hand_with_its_groundtruth() {
+    let demonstration = mammoscope::resources::demonstration_case().expect("installed with the program");
+    let case = Case::new();
+    assert!(case.read(&[demonstration], None));
+    let report = case.report("demo");
+    let truth = report.truth.expect("groundtruth beside it");
+    assert!(truth.lesions.iter().filter(|lesion| lesion.mass && lesion.shape == "outline").count() >= 2);
+    assert_eq!(truth.format, "INbreast XML");
+    assert!(report.image.mm_per_pixel.is_some() && report.image.laterality.is_some() && report.image.view.is_some());
+    assert_eq!(report.warnings, Vec::<String>::new());
+}
+
 fn mammoscope(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mammoscope"));
     for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {

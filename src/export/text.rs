@@ -24,7 +24,7 @@ impl Text {
     /// From one line to the next, in pixels.
     pub fn line_height(&self) -> f32 {
         let font = self.font.as_scaled(self.scale);
-        font.height() + font.line_gap()
+        1.15 * font.height() + font.line_gap()
     }
 
     /// In pixels.

@@ -20,7 +20,7 @@ pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
         models: Box::new(move || inference::load(&options)),
         settings: SettingsStore::of_user(),
         picker: system_picker(),
-        demonstration: resources::find("assets/demo/demo.dcm"),
+        demonstration: resources::demonstration_case(),
         frame_log,
     };
     let viewport = egui::ViewportBuilder::default()
