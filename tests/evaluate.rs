@@ -168,6 +168,7 @@ fn measured(name: &str, patient: &str) -> Measured {
         width: 100,
         height: 100,
         masses: Vec::new(),
+        ambiguous: false,
         scales: Vec::new(),
         groups: Vec::new(),
     }
@@ -429,10 +430,11 @@ fn only_compact_components_of_a_mask_of_findings_are_masses() {
         save_gray(&path, 200, 200, |x, y| 255 * u8::from(disc(x, y, 100, 100, 20) || (y < 2 && x < strip)));
         mammoscope::annotation::read(&path, "image", 200, 200).unwrap()
     };
-    let few = compact_masses(&truth(30), 200, 200).unwrap();
-    assert_eq!(few.lesions.len(), 1);
+    let (few, ambiguous) = compact_masses(&truth(30), 200, 200);
+    assert_eq!((few.lesions.len(), ambiguous), (1, false));
     assert!(matches!(few.lesions[0].shape, LesionShape::Outline(_)) && few.lesions[0].shape.bounds().y0 > 50.0);
-    assert!(compact_masses(&truth(150), 200, 200).is_none(), "0.75 % of other findings");
+    let (more, ambiguous) = compact_masses(&truth(150), 200, 200);
+    assert_eq!((more.lesions.len(), ambiguous), (1, true), "0.75 % of other findings");
 }
 
 #[test]
@@ -463,4 +465,38 @@ fn an_empty_outline_overlaps_nothing() {
     assert_eq!((nothing.dice(), nothing.iou()), (0.0, 0.0));
     let some = Overlap { first: 6, second: 4, common: 3 };
     assert_eq!((some.dice(), some.iou()), (0.6, 3.0 / 7.0));
+}
+
+#[test]
+fn real_data_sets_are_listed_with_their_groundtruth() {
+    let Some(data) = crate::support::real_data() else { return };
+    let masses = |case: &dataset::Case, width: usize, height: usize| {
+        let truth = case.read_truth(width, height).unwrap().unwrap();
+        truth.lesions.iter().filter(|l| l.kind == LesionKind::Mass).count()
+    };
+    let coco = dataset::list(&data.join("cbis-ddsm-mass-train"), None, false).unwrap();
+    assert_eq!(coco.cases.len(), 1231);
+    assert!(coco.cases[..40].iter().all(|case| masses(case, 800, 800) > 0));
+    let patients: std::collections::BTreeSet<&str> = coco.cases.iter().map(|c| c.patient.as_str()).collect();
+    assert_eq!(patients.len(), 691);
+
+    let masks = dataset::list(&data.join("cdd-cesm"), None, false).unwrap();
+    assert_eq!(masks.cases.len(), 326);
+    let truths = masks.cases.iter().map(|case| case.read_truth(512, 512).unwrap().unwrap());
+    let compact: Vec<_> = truths.map(|truth| compact_masses(&truth, 512, 512)).collect();
+    let with_masses = compact.iter().filter(|(truth, _)| !truth.lesions.is_empty());
+    let clear = with_masses.clone().filter(|(_, ambiguous)| !ambiguous).count();
+    println!(
+        "CDD-CESM: {} images with compact masses, {clear} of them without other findings",
+        with_masses.clone().count()
+    );
+    assert!(clear > 40 && with_masses.count() > clear);
+
+    let table =
+        dataset::list(&data.join("cbis-ddsm-fullres/mass_case_description_train_set.csv"), None, false).unwrap();
+    assert_eq!(table.cases.len(), 3);
+    for case in &table.cases {
+        let image = mammoscope::study::open(&case.image).unwrap().image;
+        assert!(masses(case, image.width(), image.height()) > 0);
+    }
 }

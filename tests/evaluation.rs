@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mammoscope::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
-use mammoscope::evaluation::{Comparison, Spans, compare};
+use mammoscope::evaluation::{Comparer, Comparison, Spans, compare};
 use mammoscope::findings::{Candidate, Contour, Measures, Outline};
 use mammoscope::raster::{Mask, ProbabilityMap};
 use mammoscope::space::{ImagePoint, ImageRect, PixelRect};
@@ -62,6 +62,7 @@ fn hits_misses_and_false_positives_are_counted_per_mass_and_per_candidate() {
     // The third: 6 × 20 shared of 2 × 400 − 120, an IoU of 0.176: no hit.
     assert_eq!(found.hit_lesion, [Some(1), Some(2), None, None, None]);
     assert_eq!((found.hits, found.misses, found.false_positives), (2, 1, 3));
+    assert_eq!(found.lesion_hit, [false, true, true, false, false]);
     assert_eq!(found.dice, [Some(2.0 * 100.0 / 500.0), None, None, None, None]);
     assert_eq!(found.iou[0], Some(0.25));
     assert_eq!((found.image_dice, found.image_iou), (None, None), "one mass is a box alone");
@@ -83,6 +84,61 @@ fn a_mass_hit_twice_counts_once() {
     let found = check(&[candidate(10, 10, 20, 30), candidate(20, 10, 30, 30)], true, &truth);
     assert_eq!((found.hits, found.misses, found.false_positives), (1, 0, 0));
     assert_eq!(found.image_dice, Some(1.0));
+}
+
+#[test]
+fn one_candidate_can_hit_two_masses() {
+    let truth = truth([
+        (LesionKind::Mass, rectangle(10.0, 10.0, 40.0, 40.0)),
+        (LesionKind::Mass, rectangle(12.0, 10.0, 44.0, 40.0)),
+    ]);
+    let found = check(&[candidate(12, 10, 44, 40)], true, &truth);
+    assert_eq!((found.hit_lesion, found.lesion_hit), (vec![Some(1)], vec![true, true]));
+    assert_eq!((found.hits, found.misses, found.false_positives), (2, 0, 0));
+}
+
+#[test]
+fn comparing_again_with_other_candidates_gives_what_comparing_anew_does() {
+    let mut random = Random::new(3);
+    let truth = truth((0..3).map(|i| {
+        let at = 30.0 * f64::from(i);
+        (LesionKind::Mass, rectangle(at, at, at + 20.0, at + 25.5))
+    }));
+    let mut comparer = Comparer::new(&truth, 100, 100);
+    let boxes: Vec<Candidate> = (0..12)
+        .map(|_| {
+            let (x, y) = (random.below(80), random.below(80));
+            candidate(x, y, x + 5 + random.below(15), y + 5 + random.below(15))
+        })
+        .collect();
+    for _ in 0..60 {
+        let some: Vec<Candidate> = boxes.iter().filter(|_| random.below(2) == 0).copied().collect();
+        let outlines: Vec<Outline> = some.iter().map(|c| filled(c.rect)).collect();
+        let known: Vec<Option<&Outline>> = outlines.iter().map(|o| (random.below(4) > 0).then_some(o)).collect();
+        assert_eq!(comparer.compare(&some, &known), compare(&some, &known, &truth, 100, 100));
+    }
+}
+
+/// Prints the time of one comparison on a large image; the limit holds in an optimised build.
+#[test]
+fn comparing_follows_lambda_within_a_frame() {
+    let truth = truth((0..3).map(|i| {
+        let at = 900.0 * f64::from(i);
+        (LesionKind::Mass, rectangle(at, at, at + 700.0, at + 800.0))
+    }));
+    let candidates: Vec<Candidate> =
+        (0..20).map(|i| candidate(i * 100, i * 120, i * 100 + 400, i * 120 + 400)).collect();
+    let outlines: Vec<Outline> = candidates.iter().map(|c| filled(c.rect)).collect();
+    let outlines: Vec<Option<&Outline>> = outlines.iter().map(Some).collect();
+    let mut comparer = Comparer::new(&truth, 3328, 4084);
+    comparer.compare(&candidates, &outlines);
+    let start = std::time::Instant::now();
+    comparer.compare(&candidates[..15], &outlines[..15]);
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    println!("comparing 15 outlined candidates with 3 masses: {milliseconds:.2} ms");
+    if !cfg!(debug_assertions) {
+        assert!(milliseconds < 4.0, "{milliseconds} ms");
+    }
 }
 
 #[test]
@@ -119,7 +175,8 @@ fn spans_count_as_masks_do() {
             }
             whole
         };
-        let spans: Vec<Spans> = regions.iter().map(|(r, m)| Spans::of(*r, |x, y| m.get(x, y))).collect();
+        let spans: Vec<Spans> =
+            regions.iter().map(|(r, m)| Spans::of_rows(*r, |y| m.row(y), |inside| inside)).collect();
         let (a, b) = (Spans::union(spans[..2].iter()), Spans::union(spans[2..].iter()));
         let (mask_a, mask_b) = (paint(&regions[..2]), paint(&regions[2..]));
         let common = mask_a.data().iter().zip(mask_b.data()).filter(|(a, b)| **a && **b).count();

@@ -3,6 +3,9 @@
 //! A candidate hits a mass if its centre lies in the mass's bounding box, or if the IoU of their boxes is at least 0.2. Masses
 //! that the groundtruth gives as boxes count for hits and not for Dice; those given as points count for neither.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::rasterise::{bounding_box, fill_polygons, pixel_bounds};
@@ -10,7 +13,7 @@ use super::spans::Spans;
 use crate::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
 use crate::findings::{Candidate, Outline};
 use crate::pipeline::segment::LEVEL;
-use crate::space::ImageRect;
+use crate::space::{ImageRect, PixelRect};
 
 /// The least IoU of a candidate's box and a mass's box that is a hit wherever the centres lie.
 pub const HIT_IOU: f64 = 0.2;
@@ -23,6 +26,8 @@ pub struct Comparison {
     /// Per candidate with an outline that hits a lesion with an outline: Dice and IoU with that lesion.
     pub dice: Vec<Option<f64>>,
     pub iou: Vec<Option<f64>>,
+    /// Per lesion of the groundtruth: whether any candidate hits it; false for what is no mass.
+    pub lesion_hit: Vec<bool>,
     /// Masses hit by at least one candidate, masses hit by none, candidates that hit nothing.
     pub hits: usize,
     pub misses: usize,
@@ -42,33 +47,77 @@ pub fn compare(
     width: usize,
     height: usize,
 ) -> Comparison {
-    let masses: Vec<Mass> = masses(truth, width, height);
-    let outline_of = |index: usize| outlines.get(index).copied().flatten();
-    let mut comparison = Comparison::default();
-    let mut hit = vec![false; masses.len()];
-    for (index, candidate) in candidates.iter().enumerate() {
+    Comparer::new(truth, width, height).compare(candidates, outlines)
+}
+
+/// Compares with one image's groundtruth again and again as λ moves; the pixels of masses and outlines are kept meanwhile.
+#[derive(Clone, Debug)]
+pub struct Comparer {
+    masses: Vec<Mass>,
+    /// By candidate box.
+    outlines: HashMap<PixelRect, Arc<Spans>>,
+    /// Of the groundtruth, masses or not.
+    lesions: usize,
+}
+
+impl Comparer {
+    pub fn new(truth: &GroundTruth, width: usize, height: usize) -> Self {
+        Self { masses: masses(truth, width, height), outlines: HashMap::new(), lesions: truth.lesions.len() }
+    }
+
+    /// To be called when a box may have another outline than before.
+    pub fn forget_outlines(&mut self) {
+        self.outlines.clear();
+    }
+
+    /// Compares candidates with the outlines known so far, one entry per candidate.
+    pub fn compare(&mut self, candidates: &[Candidate], outlines: &[Option<&Outline>]) -> Comparison {
+        let spans: Vec<Option<Arc<Spans>>> = candidates
+            .iter()
+            .enumerate()
+            .map(|(index, candidate)| {
+                let outline = outlines.get(index).copied().flatten()?;
+                let known = self.outlines.entry(candidate.rect);
+                Some(known.or_insert_with(|| Arc::new(outline_spans(outline))).clone())
+            })
+            .collect();
+        let mut comparison = Comparison { lesion_hit: vec![false; self.lesions], ..Comparison::default() };
+        for (candidate, spans) in candidates.iter().zip(&spans) {
+            self.compare_one(candidate, spans.as_deref(), &mut comparison);
+        }
+        comparison.hits = comparison.lesion_hit.iter().filter(|h| **h).count();
+        comparison.misses = self.masses.len() - comparison.hits;
+        comparison.false_positives = comparison.hit_lesion.iter().filter(|h| h.is_none()).count();
+        let image = self.image_overlap(&spans);
+        comparison.image_dice = image.map(|o| o.dice());
+        comparison.image_iou = image.map(|o| o.iou());
+        comparison
+    }
+
+    fn compare_one(&self, candidate: &Candidate, spans: Option<&Spans>, comparison: &mut Comparison) {
         let rect = ImageRect::from(candidate.rect);
         let mut best: Option<(f64, &Mass)> = None;
-        for (mass, hit) in masses.iter().zip(&mut hit).filter(|(mass, _)| is_hit(&rect, &mass.rect)) {
-            *hit = true;
+        for mass in self.masses.iter().filter(|mass| is_hit(&rect, &mass.rect)) {
+            comparison.lesion_hit[mass.index] = true;
             let iou = rect.iou(&mass.rect);
             if best.is_none_or(|(b, _)| iou > b) {
                 best = Some((iou, mass));
             }
         }
-        let overlap =
-            best.and_then(|(_, mass)| Some(Overlap::of(&outline_spans(outline_of(index)?), mass.spans.as_ref()?)));
+        let overlap = best.and_then(|(_, mass)| Some(Overlap::of(spans?, mass.spans.as_ref()?)));
         comparison.hit_lesion.push(best.map(|(_, mass)| mass.index));
         comparison.dice.push(overlap.map(|o| o.dice()));
         comparison.iou.push(overlap.map(|o| o.iou()));
     }
-    comparison.hits = hit.iter().filter(|h| **h).count();
-    comparison.misses = hit.len() - comparison.hits;
-    comparison.false_positives = comparison.hit_lesion.iter().filter(|h| h.is_none()).count();
-    let image = image_overlap(&masses, (0..candidates.len()).map(outline_of));
-    comparison.image_dice = image.map(|o| o.dice());
-    comparison.image_iou = image.map(|o| o.iou());
-    comparison
+
+    fn image_overlap(&self, outlines: &[Option<Arc<Spans>>]) -> Option<Overlap> {
+        if self.masses.is_empty() {
+            return None;
+        }
+        let truth: Vec<&Spans> = self.masses.iter().map(|m| m.spans.as_ref()).collect::<Option<_>>()?;
+        let found: Vec<&Spans> = outlines.iter().map(|o| o.as_deref()).collect::<Option<_>>()?;
+        Some(Overlap::of(&Spans::union(found.into_iter()), &Spans::union(truth.into_iter())))
+    }
 }
 
 /// Whether a candidate's box hits a mass's box.
@@ -114,6 +163,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 /// A mass of the groundtruth.
+#[derive(Clone, Debug)]
 struct Mass {
     /// Among the groundtruth's lesions.
     index: usize,
@@ -128,7 +178,7 @@ fn masses(truth: &GroundTruth, width: usize, height: usize) -> Vec<Mass> {
             LesionShape::Outline(contours) => {
                 let region = pixel_bounds(contours, width, height);
                 let mask = fill_polygons(contours, region);
-                Some(Spans::of(region, |x, y| mask.get(x, y)))
+                Some(Spans::of_rows(region, |y| mask.row(y), |inside| inside))
             }
             _ => None,
         };
@@ -139,14 +189,5 @@ fn masses(truth: &GroundTruth, width: usize, height: usize) -> Vec<Mass> {
 
 /// The pixels of an outlined region.
 pub fn outline_spans(outline: &Outline) -> Spans {
-    Spans::of(outline.region, |x, y| outline.probability.get(x, y) >= LEVEL)
-}
-
-fn image_overlap<'a>(masses: &[Mass], outlines: impl Iterator<Item = Option<&'a Outline>>) -> Option<Overlap> {
-    if masses.is_empty() {
-        return None;
-    }
-    let truth: Vec<&Spans> = masses.iter().map(|m| m.spans.as_ref()).collect::<Option<_>>()?;
-    let found: Vec<Spans> = outlines.map(|o| o.map(outline_spans)).collect::<Option<_>>()?;
-    Some(Overlap::of(&Spans::union(found.iter()), &Spans::union(truth.into_iter())))
+    Spans::of_rows(outline.region, |y| outline.probability.row(y), |p| p >= LEVEL)
 }

@@ -37,6 +37,8 @@ pub struct Measured {
     pub width: usize,
     pub height: usize,
     pub masses: Vec<MeasuredMass>,
+    /// The image also shows findings that are no masses: only the outlines on its masses' own boxes were measured.
+    pub ambiguous: bool,
     /// Every scale's boxes down to [`LOWEST_CONFIDENCE`].
     pub scales: Vec<ScaleDetections>,
     /// Whole-image Dice, where every mass of the image has an outline.
@@ -71,10 +73,11 @@ pub struct GroupOverlap {
     pub overlap: Overlap,
 }
 
-/// Measures one image. [`crate::pipeline::Cancelled`] soon after `cancel` is set.
+/// Measures one image; of an `ambiguous` one only the outlines on its masses' own boxes. [`crate::pipeline::Cancelled`] soon after `cancel` is set.
 pub fn measure(
     image: &Prepared,
     truth: &GroundTruth,
+    ambiguous: bool,
     detector: &mut dyn Detector,
     segmenter: &mut dyn Segmenter,
     settings: &Settings,
@@ -85,6 +88,7 @@ pub fn measure(
     let scales = low
         .scales
         .iter()
+        .filter(|_| !ambiguous)
         .map(|size| detect_scale(image, detector, *size, &low, cancel))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let masses: Vec<(ImageRect, Option<Spans>)> = truth
@@ -98,13 +102,16 @@ pub fn measure(
         width,
         height,
         masses: masses.iter().map(|(rect, _)| MeasuredMass { rect: *rect, patch: None }).collect(),
+        ambiguous,
         scales,
         groups: Vec::new(),
     };
     if settings.outlines && masses.iter().any(|(_, spans)| spans.is_some()) {
         let mut outliner = Outliner { image, segmenter, settings, cancel, known: HashMap::new() };
         outliner.measure_patches(&masses, &mut measured)?;
-        outliner.measure_groups(&masses, &mut measured)?;
+        if !ambiguous {
+            outliner.measure_groups(&masses, &mut measured)?;
+        }
     }
     Ok(measured)
 }
@@ -119,9 +126,9 @@ pub fn at_confidence(scales: &[ScaleDetections], confidence: f32) -> Vec<ScaleDe
 }
 
 /// Leaves of a mask that shows all findings only what can be a mass: components that cover 0.06 to 8 % of the image, fill
-/// more than 60 % of their boxes and are less than 1.8 times as long as wide. `None` where what is left out covers 0.3 % of the
-/// image or more: its groundtruth would be ambiguous.
-pub fn compact_masses(truth: &GroundTruth, width: usize, height: usize) -> Option<GroundTruth> {
+/// more than 60 % of their boxes and are less than 1.8 times as long as wide. Also whether what is left out covers 0.3 % of the
+/// image or more, so that a detector cannot be measured on it.
+pub fn compact_masses(truth: &GroundTruth, width: usize, height: usize) -> (GroundTruth, bool) {
     let image_area = (width * height) as f64;
     let mut left_out = 0.0;
     let mut kept = GroundTruth { lesions: Vec::new(), ..truth.clone() };
@@ -136,7 +143,7 @@ pub fn compact_masses(truth: &GroundTruth, width: usize, height: usize) -> Optio
             left_out += share;
         }
     }
-    (left_out < 0.003).then_some(kept)
+    (kept, left_out >= 0.003)
 }
 
 fn outlined_pixels(lesion: &Lesion, width: usize, height: usize) -> Option<Spans> {
@@ -144,7 +151,7 @@ fn outlined_pixels(lesion: &Lesion, width: usize, height: usize) -> Option<Spans
         (LesionKind::Mass, LesionShape::Outline(contours)) => {
             let region = pixel_bounds(contours, width, height);
             let mask = fill_polygons(contours, region);
-            Some(Spans::of(region, |x, y| mask.get(x, y)))
+            Some(Spans::of_rows(region, |y| mask.row(y), |inside| inside))
         }
         _ => None,
     }

@@ -15,6 +15,6 @@ pub mod run;
 mod spans;
 pub mod summary;
 
-pub use compare::{Comparison, HIT_IOU, Overlap, compare, is_hit, mass_box, outline_spans};
+pub use compare::{Comparer, Comparison, HIT_IOU, Overlap, compare, is_hit, mass_box, outline_spans};
 pub use rasterise::{bounding_box, fill_polygons, pixel_bounds};
 pub use spans::Spans;

@@ -93,6 +93,9 @@ fn markdown(
         capitalised(crate::RESEARCH_USE)
     )
     .ok();
+    if summary.ambiguous_images > 0 {
+        writeln!(out, "{} of the images enter only the figures per mass.\n", summary.ambiguous_images).ok();
+    }
     for table in &summary.tables {
         markdown_table(&mut out, table, *parts);
     }
@@ -196,7 +199,8 @@ fn definitions(settings: &Settings, questions: &Questions, summary: &Summary) ->
     if settings.compact {
         lines.push(
             "Masks show all findings: only components that cover 0.06 to 8 % of the image, fill more than 60 % of their boxes and \
-             are less than 1.8 times as long as wide count as masses; images in which the others cover 0.3 % or more are left out."
+             are less than 1.8 times as long as wide count as masses. Images in which the others cover 0.3 % or more enter only the \
+             figures per mass."
                 .into(),
         );
     }

@@ -66,8 +66,9 @@ pub fn run(
             let case = &cases[index];
             let result = match loaded {
                 Err(reason) => Err(reason),
-                Ok((image, truth)) => {
-                    measure(&image, &truth, models.detector.as_mut(), models.segmenter.as_mut(), settings, cancel)
+                Ok((image, truth, ambiguous)) => {
+                    let (detector, segmenter) = (models.detector.as_mut(), models.segmenter.as_mut());
+                    measure(&image, &truth, ambiguous, detector, segmenter, settings, cancel)
                         .map(|m| Measured { name: case.name.clone(), patient: case.patient.clone(), ..m })
                         .map_err(|e| e.to_string())
                 }
@@ -93,16 +94,20 @@ pub fn run(
     Ok(outcome)
 }
 
-fn load(case: &Case, settings: &Settings) -> Result<(Prepared, GroundTruth), String> {
+/// The image, its masses, and whether it shows other findings too.
+fn load(case: &Case, settings: &Settings) -> Result<(Prepared, GroundTruth, bool), String> {
     let study = study::open(&case.image).map_err(|e| e.to_string())?;
     let (width, height) = (study.image.width(), study.image.height());
     let truth = case.read_truth(width, height).map_err(|e| e.to_string())?;
     let truth = truth.ok_or("There is no groundtruth for this image.")?;
-    let truth = match settings.compact {
-        false => truth,
-        true => compact_masses(&truth, width, height).ok_or("Its mask shows findings that are no compact masses.")?,
+    let (truth, ambiguous) = match settings.compact {
+        false => (truth, false),
+        true => compact_masses(&truth, width, height),
     };
-    Ok((prepare(&study), truth))
+    if ambiguous && (truth.lesions.is_empty() || !settings.outlines) {
+        return Err("Its mask shows findings that are no compact masses.".into());
+    }
+    Ok((prepare(&study), truth, ambiguous))
 }
 
 /// A measured image as stored, with what it depends on.

@@ -10,23 +10,20 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// The pixels of `region` for which `inside` is true; it is given coordinates relative to the region's corner.
-    pub fn of(region: PixelRect, inside: impl Fn(usize, usize) -> bool) -> Self {
+    /// The pixels of `region` whose values are inside; `row` gives the values of a row of the region, counted from its top.
+    pub fn of_rows<'a, T: Copy + 'a>(
+        region: PixelRect,
+        row: impl Fn(usize) -> &'a [T],
+        inside: impl Fn(T) -> bool,
+    ) -> Self {
         let mut runs = Vec::new();
         for y in 0..region.height() {
-            let mut start = None;
-            for x in 0..region.width() {
-                match (inside(x, y), start) {
-                    (true, None) => start = Some(x),
-                    (false, Some(first)) => {
-                        runs.push((region.y0 + y, region.x0 + first, region.x0 + x));
-                        start = None;
-                    }
-                    _ => {}
-                }
-            }
-            if let Some(first) = start {
-                runs.push((region.y0 + y, region.x0 + first, region.x1));
+            let values = &row(y)[..region.width()];
+            let mut x = 0;
+            while let Some(skipped) = values[x..].iter().position(|v| inside(*v)) {
+                let start = x + skipped;
+                x = values[start..].iter().position(|v| !inside(*v)).map_or(values.len(), |length| start + length);
+                runs.push((region.y0 + y, region.x0 + start, region.x0 + x));
             }
         }
         Self { runs }

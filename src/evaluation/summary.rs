@@ -28,6 +28,8 @@ pub struct Questions {
 pub struct Summary {
     pub images: usize,
     pub images_without_masses: usize,
+    /// Only their masses' outlines were measured: they show other findings too.
+    pub ambiguous_images: usize,
     pub patients: usize,
     pub masses: usize,
     pub masses_with_outline: usize,
@@ -78,6 +80,7 @@ pub fn summarise(measured: &[Measured], settings: &Settings, questions: &Questio
     Summary {
         images: measured.len(),
         images_without_masses: measured.iter().filter(|m| m.masses.is_empty()).count(),
+        ambiguous_images: measured.iter().filter(|m| m.ambiguous).count(),
         patients: patients(measured).len(),
         masses: measured.iter().map(|m| m.masses.len()).sum(),
         masses_with_outline: measured.iter().flat_map(|m| &m.masses).filter(|m| m.patch.is_some()).count(),
@@ -133,15 +136,10 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(
-        measured: &[Measured],
-        marks: &[Marks],
-        images: &[usize],
-        settings: &Settings,
-        questions: &Questions,
-    ) -> Self {
-        let marks: Vec<&Marks> = images.iter().map(|i| &marks[*i]).collect();
-        let measured: Vec<&Measured> = images.iter().map(|i| &measured[*i]).collect();
+    fn of(all: &[Measured], marks: &[Marks], images: &[usize], settings: &Settings, questions: &Questions) -> Self {
+        let clear = images.iter().filter(|i| !all[**i].ambiguous);
+        let marks: Vec<&Marks> = clear.map(|i| &marks[*i]).collect();
+        let measured: Vec<&Measured> = images.iter().map(|i| &all[*i]).collect();
         let pool = Pool::of(&marks);
         let curves = curves(&pool, settings, questions);
         let dice = dice(&measured, settings);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use report::{FindingReport, Report, Timings};
 
 use crate::annotation::GroundTruth;
-use crate::evaluation::{Comparison, compare};
+use crate::evaluation::{Comparer, Comparison};
 use crate::findings::{Candidate, ModelIdentity, Outline, ScaleDetections};
 use crate::pipeline::{DEFAULT_LAMBDA, FusedMask};
 use crate::space::{NetSize, PixelRect};
@@ -47,6 +47,8 @@ pub struct Session {
     lambda: f32,
     outlines: HashMap<PixelRect, Arc<Outline>>,
     candidates: Vec<Candidate>,
+    /// With groundtruth.
+    comparer: Option<Comparer>,
     comparison: Option<Comparison>,
 }
 
@@ -59,6 +61,7 @@ impl Session {
             lambda: DEFAULT_LAMBDA,
             outlines: HashMap::new(),
             candidates: Vec::new(),
+            comparer: None,
             comparison: None,
         }
     }
@@ -66,7 +69,8 @@ impl Session {
     /// Goes on with the results of an earlier session on the same file.
     pub fn resume(study: Arc<Study>, results: Results) -> Self {
         let Results { reading, truth, lambda, outlines } = results;
-        let mut session = Self { reading, truth, lambda, outlines, ..Self::new(study) };
+        let mut session = Self { reading, lambda, outlines, ..Self::new(study) };
+        session.set_truth(truth);
         session.update_candidates();
         session
     }
@@ -134,10 +138,13 @@ impl Session {
     pub fn set_reading(&mut self, reading: Arc<Reading>) {
         self.reading = Some(reading);
         self.outlines.clear();
+        self.comparer.iter_mut().for_each(Comparer::forget_outlines);
         self.update_candidates();
     }
 
     pub fn set_truth(&mut self, truth: Option<Arc<GroundTruth>>) {
+        let image = &self.study.image;
+        self.comparer = truth.as_ref().map(|truth| Comparer::new(truth, image.width(), image.height()));
         self.truth = truth;
         self.update_comparison();
     }
@@ -154,11 +161,11 @@ impl Session {
     }
 
     fn update_comparison(&mut self) {
-        self.comparison = match (&self.reading, &self.truth) {
-            (Some(_), Some(truth)) => {
-                let outlines: Vec<_> = self.candidates.iter().map(|c| self.outline(c.rect).map(Arc::as_ref)).collect();
-                let image = &self.study.image;
-                Some(compare(&self.candidates, &outlines, truth, image.width(), image.height()))
+        self.comparison = match (&self.reading, &mut self.comparer) {
+            (Some(_), Some(comparer)) => {
+                let outline = |c: &Candidate| self.outlines.get(&c.rect).map(Arc::as_ref);
+                let outlines: Vec<_> = self.candidates.iter().map(outline).collect();
+                Some(comparer.compare(&self.candidates, &outlines))
             }
             _ => None,
         };

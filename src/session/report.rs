@@ -224,7 +224,7 @@ fn truth_report(truth: &GroundTruth, comparison: &Comparison) -> TruthReport {
             mass,
             shape: shape.into(),
             r#box: box_of(&lesion.shape.bounds()),
-            hit: mass.then(|| comparison.hit_lesion.contains(&Some(index))),
+            hit: mass.then(|| comparison.lesion_hit.get(index) == Some(&true)),
         }
     };
     TruthReport {

@@ -31,7 +31,7 @@ pub fn truth_ui(ui: &mut Ui, image: &OpenImage, truth: &GroundTruth, commands: &
     if others > 0 {
         fact(ui, "Other lesions, not compared", others.to_string());
     }
-    let is_hit = |lesion: usize| comparison.hit_lesion.contains(&Some(lesion));
+    let is_hit = |lesion: usize| comparison.lesion_hit.get(lesion) == Some(&true);
     for (index, lesion) in truth.lesions.iter().enumerate() {
         if lesion.kind == LesionKind::Mass && !is_hit(index) {
             let name = if lesion.name.is_empty() { "Mass" } else { &lesion.name };
