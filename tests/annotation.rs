@@ -420,8 +420,11 @@ fn yolo_boxes_and_polygons() {
     assert!(read_text("case.txt", "").expect("no lesions").lesions.is_empty());
 }
 
+/// Names and contents.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
 /// Writes files into a new folder; `find` must return the one named `expected` there.
-fn check_found(files: &[(&str, &[u8])], image: &str, expected: Option<&str>, find: impl Fn(&Path) -> Option<PathBuf>) {
+fn check_found(files: Files, image: &str, expected: Option<&str>, find: impl Fn(&Path) -> Option<PathBuf>) {
     let folder = TempDir::new().expect("a folder");
     for (name, content) in files {
         let path = folder.path().join(name);
@@ -438,7 +441,7 @@ fn groundtruth_is_found_beside_its_image() {
     let xml = inbreast(&[]);
     let (xml, mask) = (xml.as_bytes(), &png(&Gray8::new(4, 4))[..]);
     let coco = COCO.as_bytes();
-    let beside: &[(&[(&str, &[u8])], &str, Option<&str>)] = &[
+    let beside: &[(Files, &str, Option<&str>)] = &[
         (&[("a.xml", xml), ("a_mask.png", mask)], "a.dcm", Some("a.xml")),
         (&[("a.xml", b"<html/>"), ("a_mask.png", mask)], "a.dcm", Some("a_mask.png")),
         (

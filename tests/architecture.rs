@@ -69,7 +69,7 @@ fn the_cuda_feature_is_named_in_one_source_file() {
 
 #[test]
 fn network_and_screen_coordinates_stay_where_they_belong() {
-    let stored = ["study", "session", "annotation", "export", "findings", "raster"];
+    let stored = ["study", "session", "annotation", "evaluation", "export", "findings", "raster"];
     check_absent(&stored, &["netrect", "screenpoint", "screen_from_image", "net_from_image"]);
     check_absent(&["ui", "render"], &["netrect", "net_from_image"]);
     check_absent(&["pipeline", "inference"], &["screenpoint", "screen_from_image"]);

@@ -4,8 +4,8 @@ use super::froc::{Froc, froc, operating_point};
 use super::measured::{Measured, at_confidence};
 use super::metrics::RankedBox;
 use crate::findings::Detection;
-use crate::pipeline::{FusedMask, NetDetection, Parameters, suppress};
-use crate::space::{ImageRect, NetRect};
+use crate::pipeline::{FusedMask, Parameters, suppress_by};
+use crate::space::ImageRect;
 
 /// λ of the fused curve: 0, 0.01 … 1.
 const LAMBDA_STEPS: usize = 100;
@@ -131,11 +131,6 @@ fn lambda_steps() -> impl Iterator<Item = f32> {
 }
 
 fn pool(image: &Measured, nms_iou: f64) -> Vec<Scored> {
-    let boxes = image.scales.iter().flat_map(|s| &s.detections).map(|d| {
-        let r = d.rect;
-        let rect = NetRect { x0: r.x0 as f32, y0: r.y0 as f32, x1: r.x1 as f32, y1: r.y1 as f32 };
-        NetDetection { rect, confidence: d.confidence }
-    });
-    let image_rect = |r: NetRect| ImageRect::new(r.x0.into(), r.y0.into(), r.x1.into(), r.y1.into());
-    suppress(boxes.collect(), nms_iou).into_iter().map(|b| (image_rect(b.rect), b.confidence)).collect()
+    let boxes = image.scales.iter().flat_map(|s| &s.detections).map(|d| (d.rect, d.confidence));
+    suppress_by(boxes.collect(), nms_iou, |scored| *scored)
 }

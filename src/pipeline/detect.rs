@@ -38,12 +38,17 @@ pub fn detect_scale(
 }
 
 /// Greedy non-maximum suppression; strongest first. Of boxes with equal confidence the earlier one counts as stronger.
-pub fn suppress(mut boxes: Vec<NetDetection>, iou: f64) -> Vec<NetDetection> {
-    boxes.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    let mut kept: Vec<NetDetection> = Vec::new();
+pub fn suppress(boxes: Vec<NetDetection>, iou: f64) -> Vec<NetDetection> {
+    suppress_by(boxes, iou, |b| (as_f64(b.rect), b.confidence))
+}
+
+/// The same of boxes in any one coordinate system, known by their rectangle and confidence.
+pub fn suppress_by<B>(mut boxes: Vec<B>, iou: f64, of: impl Fn(&B) -> (ImageRect, f32)) -> Vec<B> {
+    boxes.sort_by(|a, b| of(b).1.total_cmp(&of(a).1));
+    let mut kept: Vec<B> = Vec::new();
     for candidate in boxes {
-        let rect = as_f64(candidate.rect);
-        if kept.iter().all(|k| as_f64(k.rect).iou(&rect) <= iou) {
+        let rect = of(&candidate).0;
+        if kept.iter().all(|k| of(k).0.iou(&rect) <= iou) {
             kept.push(candidate);
         }
     }

@@ -15,7 +15,7 @@ pub mod resize;
 pub mod segment;
 
 pub use analyse::{Analysis, Progress, analyse};
-pub use detect::{detect_scale, suppress};
+pub use detect::{detect_scale, suppress, suppress_by};
 pub use fuse::FusedMask;
 pub use prepare::{Prepared, prepare};
 pub use segment::{PATCH, outline, patch, patch_rect};
