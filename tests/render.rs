@@ -281,3 +281,15 @@ fn padding_takes_no_part() {
         }
     }
 }
+
+#[test]
+fn the_side_of_the_air_is_found_by_brightness() {
+    for (inverted, bright_on_left) in [(false, true), (false, false), (true, true), (true, false)] {
+        let bright = if inverted { 300 } else { 3000 };
+        let image =
+            GrayImage::from_fn(500, 300, |x, _| if (x < 200) == bright_on_left { bright } else { 3300 - bright });
+        let mut study = from_gray(image, PathBuf::new());
+        study.grayscale = Grayscale { inverted, ..Grayscale::identity(12) };
+        assert_eq!(prepare(Arc::new(study)).darker_on_right(), bright_on_left);
+    }
+}

@@ -11,7 +11,7 @@ use super::tiles::{Slice, Tile, slices, texture_size, tiles};
 use super::transform::ViewTransform;
 use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, set_scissor, view_words};
 use crate::raster::GrayImage;
-use crate::study::Study;
+use crate::study::{Grayscale, Study};
 
 /// Copied to the device per frame at most; the mip levels of a large mammogram fit, so the first frame shows all of it.
 const UPLOAD_BYTES: usize = 10 << 20;
@@ -26,12 +26,25 @@ pub struct ImageHandle(Arc<ImageData>);
 pub struct ImageData {
     study: Arc<Study>,
     mips: MipChain,
+    darker_on_right: bool,
 }
 
 /// Makes `study` ready to be shown. Takes a while for a large image: not for the UI thread.
 pub fn prepare(study: Arc<Study>) -> ImageHandle {
     let mips = prepare_mips(&study.image, &study.grayscale);
-    ImageHandle(Arc::new(ImageData { study, mips }))
+    let darker_on_right = mips.levels.last().is_some_and(|smallest| darker_on_right(smallest, &study.grayscale));
+    ImageHandle(Arc::new(ImageData { study, mips, darker_on_right }))
+}
+
+/// Whether the right half of `image` is darker than the left.
+fn darker_on_right(image: &GrayImage, grayscale: &Grayscale) -> bool {
+    let Some(choice) = grayscale.choices.first() else { return false };
+    let lut = grayscale.display_lut(&choice.voi, false);
+    let sum = |codes: &[u16]| codes.iter().map(|code| u64::from(lut[usize::from(*code)])).sum::<u64>();
+    let half = image.width() / 2;
+    let halves = (0..image.height()).map(|y| (sum(&image.row(y)[..half]), sum(&image.row(y)[image.width() - half..])));
+    let (left, right) = halves.fold((0, 0), |all, row| (all.0 + row.0, all.1 + row.1));
+    right < left
 }
 
 impl ImageHandle {
@@ -45,6 +58,11 @@ impl ImageHandle {
             Some(image) => image,
             None => &self.0.study.image,
         }
+    }
+
+    /// Whether the air of a mammogram is on the right of the image as stored, judged by brightness.
+    pub fn darker_on_right(&self) -> bool {
+        self.0.darker_on_right
     }
 
     /// Names the image without keeping it alive.

@@ -46,11 +46,11 @@ pub fn readouts(
 /// Laterality and view at the top, on the side where the air is.
 fn name(painter: &Painter, transform: &ViewTransform, scene: &Scene<'_>, area: Rect) -> (Pos2, Align2) {
     let identity = &scene.image.study().identity;
-    let towards_air = match identity.chest_wall {
-        Some(ChestWall::Left) => transform.orientation.apply([1.0, 0.0])[0],
-        Some(ChestWall::Right) => transform.orientation.apply([-1.0, 0.0])[0],
-        None => -1.0,
+    let air_on_right = match identity.chest_wall {
+        Some(wall) => wall == ChestWall::Left,
+        None => scene.image.darker_on_right(),
     };
+    let towards_air = transform.orientation.apply([if air_on_right { 1.0 } else { -1.0 }, 0.0])[0];
     let (at, anchor) =
         if towards_air > 0.0 { (area.right_top(), Align2::RIGHT_TOP) } else { (area.left_top(), Align2::LEFT_TOP) };
     let label = identity.label();
