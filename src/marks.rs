@@ -28,8 +28,8 @@ pub enum LineStyle {
     Corners,
 }
 
-pub const DASH: f32 = 7.0;
-pub const DASH_GAP: f32 = 5.0;
+pub const DASH: f32 = 6.0;
+pub const DASH_GAP: f32 = 7.0;
 pub const DOT_GAP: f32 = 3.0;
 
 /// A box of the detector; its opacity follows its confidence.
