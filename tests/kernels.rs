@@ -139,7 +139,26 @@ fn resampling_equals_the_definition() {
         }
     }
     assert_eq!(map.upsampled().to_rows(), up);
+    assert_eq!(map.upsampled().max_pooled().to_rows(), values, "a doubled map is pooled back to itself");
     assert_eq!(map.max_pooled().to_rows(), pooled);
+}
+
+#[test]
+fn doubled_maps_are_read_as_if_written_out() {
+    let pool = Arc::new(Pool::default());
+    let (height, width) = (7, 9);
+    let small = Map::from_rows(&tensor("doubled.x", &[32, height, width]), [32, height, width], &pool);
+    let written = Map::from_rows(&small.upsampled().to_rows(), [32, 2 * height, 2 * width], &pool);
+    // Winograd's method for few and for many channels, and the direct one.
+    for (outputs, kernel) in [(16, 3), (3200, 3), (24, 1)] {
+        let weight = tensor("doubled.weight", &[outputs, 32, kernel, kernel]);
+        for isa in Isa::detected() {
+            let conv = Conv::new([outputs, 32, kernel], 1, &weight, &vec![0.5; outputs], 0.1, isa).unwrap();
+            let doubled = conv.forward(&[&small.upsampled()], None, &pool).unwrap();
+            let plain = conv.forward(&[&written], None, &pool).unwrap();
+            assert!(doubled.to_rows() == plain.to_rows(), "{outputs} outputs, kernel {kernel}, {isa}");
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use mammoscope::inference::unetpp::UnetPlusPlus;
+use mammoscope::inference::unetpp::{self, UnetPlusPlus};
 use mammoscope::inference::weights::Source;
-use mammoscope::inference::yolov3::Yolov3;
+use mammoscope::inference::yolov3::{self, Yolov3};
 use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions};
 use mammoscope::pipeline::{Cancel, Cancelled, Detector, SCALES, Segmenter};
 use mammoscope::raster::Raster;
@@ -99,6 +99,15 @@ fn boxes_and_probabilities_through_the_loaded_models() {
     let maps = models.segmenter.segment(&[image(256, 256), image(256, 256)], 4, &Cancel::default()).unwrap();
     assert_eq!(maps[0], maps[1], "a patch does not depend on the others");
     check("probability", maps[0].data(), &expected["unetpp"]["probability"][3]);
+}
+
+#[test]
+fn operations_are_those_of_the_method() {
+    let detector: f64 = SCALES.iter().map(|size| yolov3::operations(*size)).sum();
+    assert!((detector / 1e9 - 455.0).abs() < 5.0, "{detector}");
+    let segmenter = unetpp::operations(256, 4);
+    assert!((segmenter / 1e9 - 290.0).abs() < 5.0, "{segmenter}");
+    assert!(unetpp::operations(256, 1) < 0.2 * segmenter);
 }
 
 #[test]

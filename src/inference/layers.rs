@@ -150,7 +150,7 @@ impl Maps {
     /// Height and width.
     pub fn size(&self) -> anyhow::Result<(usize, usize)> {
         match self {
-            Self::Cpu(map) => Ok((map.layout.height, map.layout.width)),
+            Self::Cpu(map) => Ok((map.layout().height, map.layout().width)),
             Self::Candle(tensor) => {
                 let (_, _, height, width) = tensor.dims4()?;
                 Ok((height, width))

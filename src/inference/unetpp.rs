@@ -181,6 +181,20 @@ fn specs() -> Vec<Spec> {
     specs
 }
 
+/// Floating-point operations of one run on a patch of `side` × `side` pixels with so many heads, a multiplication and an
+/// addition counted as two.
+pub fn operations(side: usize, heads: usize) -> f64 {
+    let used = |spec: &Spec| {
+        let [kind, place, ..] = spec.conv.split('.').collect::<Vec<_>>()[..] else { return None };
+        let (i, j) = place.split_once('_').unwrap_or((place, "0"));
+        let (i, j): (usize, usize) = (i.parse().ok()?, j.parse().ok()?);
+        let depth = if kind == "heads" { 0 } else { i };
+        let needed = if kind == "heads" { i < heads } else { i + j <= heads };
+        needed.then(|| 2.0 * spec.shape.count() as f64 * (side * side) as f64 / (1 << (2 * depth)) as f64)
+    };
+    specs().iter().filter_map(used).sum()
+}
+
 impl Spec {
     fn load(&self, file: &TensorFile<'_>, backend: &Backend) -> Result<Conv, WeightError> {
         let Self { conv, norm, shape, activation } = self;

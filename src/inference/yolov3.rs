@@ -157,6 +157,21 @@ pub fn layers(classes: usize) -> Vec<Layer> {
     shapes.into_iter().enumerate().map(layer).collect()
 }
 
+/// Floating-point operations of one run on an input of that size, a multiplication and an addition counted as two.
+pub fn operations(size: NetSize) -> f64 {
+    let pixels = (size.width * size.height) as f64;
+    let mut stride = 1;
+    let each = layers(1).into_iter().enumerate().map(|(index, layer)| {
+        stride = match index {
+            60 => 16,
+            68 => 8,
+            _ => stride * layer.shape.stride,
+        };
+        2.0 * layer.shape.count() as f64 * pixels / (stride * stride) as f64
+    });
+    each.sum()
+}
+
 type Loaded = ((Vec<Conv>, Description), String);
 
 fn from_safetensors(bytes: &[u8], path: &Path, backend: &Backend) -> Result<Loaded, WeightError> {

@@ -1,5 +1,7 @@
 //! Which instruction set runs, chosen once at run time.
 
+use super::simd::Lanes;
+
 /// An instruction set with a form of the kernels; the others on this machine stay available to tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -32,6 +34,17 @@ impl Isa {
         Self::detected()[0]
     }
 
+    /// [`Lanes::PIXELS`] of this instruction set.
+    pub fn pixels(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => crate::simd::Avx512::PIXELS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => crate::simd::Avx2::PIXELS,
+            Self::Portable => crate::simd::Portable::PIXELS,
+        }
+    }
+
     /// Blocks of sixteen output channels that are computed together, `V` in the kernels.
     pub fn group(self) -> usize {
         match self {
@@ -56,22 +69,22 @@ impl std::fmt::Display for Isa {
 
 /// Defines `$name(isa, …)`, which runs `$inner::<L, V, …>(…)` compiled for the instruction set.
 macro_rules! on_isa {
-    ($(#[$about:meta])* fn $name:ident $([$($g:ident),*])? = $inner:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+    ($(#[$about:meta])* fn $name:ident $([$($g:ident),*])? = $inner:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)?) => {
         $(#[$about])*
         ///
         /// # Safety
         /// As the function of that name with lanes, and `isa` was detected on this machine.
         #[inline]
-        pub unsafe fn $name $(<$(const $g: usize),*>)? (isa: Isa, $($argument: $kind),*) {
+        pub unsafe fn $name $(<$(const $g: usize),*>)? (isa: Isa, $($argument: $kind),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]
-            unsafe fn avx512 $(<$(const $g: usize),*>)? ($($argument: $kind),*) {
+            unsafe fn avx512 $(<$(const $g: usize),*>)? ($($argument: $kind),*) $(-> $result)? {
                 // SAFETY: the caller's contract; AVX-512F is enabled here.
                 unsafe { $inner::<$crate::simd::Avx512, 2 $($(, $g)*)?>($($argument),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2 $(<$(const $g: usize),*>)? ($($argument: $kind),*) {
+            unsafe fn avx2 $(<$(const $g: usize),*>)? ($($argument: $kind),*) $(-> $result)? {
                 // SAFETY: the caller's contract; AVX2 and FMA are enabled here.
                 unsafe { $inner::<$crate::simd::Avx2, 1 $($(, $g)*)?>($($argument),*) }
             }

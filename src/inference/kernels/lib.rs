@@ -15,11 +15,12 @@ use rayon::prelude::*;
 use direct::Operands;
 use simd::LANES;
 use tile::Target;
-use winograd::{POSITIONS, Tiles};
+use winograd::{GroupWeights, POSITIONS, Plane, Tiles};
 
 mod direct;
 mod isa;
 mod maps;
+mod peak;
 mod resample;
 mod simd;
 mod tile;
@@ -27,14 +28,17 @@ mod winograd;
 
 pub use isa::Isa;
 pub use maps::{Draft, Layout, Map, Pool};
+pub use peak::peak_gflops;
 
 /// Pairs of channels up to which transformed weights are kept: four times the size, for the layers on large maps, which have
 /// few channels. The others transform theirs anew each time, which is little beside their products.
 const KEPT_PAIRS: usize = 100_000;
-/// What a task's transformed inputs may take, in values, so that they stay in the second-level cache.
-const CACHED: usize = 160_000;
+/// What a task's inputs or transformed inputs and products may take, in values, so that they stay in the second-level cache.
+const CACHED: usize = 180_000;
 /// What all transformed inputs together may take, in values, where each task needs all of them.
 const SHARED: usize = 4_000_000;
+/// Tiles whose products with one group stay in the second-level cache.
+const MOST_SUMS: usize = 154;
 
 /// A convolution of stride 1 or 2 with a kernel of 1×1 or 3×3, padded to keep the size, and what follows it.
 pub struct Conv {
@@ -92,26 +96,30 @@ impl Conv {
     /// # Errors
     /// Inputs of other sizes than each other or another number of channels than the weights.
     pub fn forward(&self, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> anyhow::Result<Map> {
-        let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout);
+        let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
         let lanes = self.lanes();
-        let channels: usize = inputs.iter().map(|map| map.layout.channels).sum();
+        let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
         let same = |l: Layout| (l.height, l.width, l.lanes) == (first.height, first.width, lanes);
         // Only the last of several may end within a block.
-        let whole = inputs.iter().rev().skip(1).all(|map| map.layout.channels % lanes == 0);
-        let fits = channels == self.inputs && whole && first.width > 0 && inputs.iter().all(|map| same(map.layout));
+        let whole = inputs.iter().rev().skip(1).all(|map| map.layout().channels % lanes == 0);
+        let fits = channels == self.inputs && whole && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
         anyhow::ensure!(fits, "a convolution of {} channels got {channels}, or maps of different sizes", self.inputs);
 
         let layout = Layout::new(self.outputs, first.height.div_ceil(self.stride), first.width.div_ceil(self.stride));
-        anyhow::ensure!(residual.is_none_or(|r| r.layout == layout), "a residual of another size");
+        let residual = residual.map(Map::written_out);
+        anyhow::ensure!(residual.as_ref().is_none_or(|r| r.layout() == layout), "a residual of another size");
         let mut draft = Draft::new(layout, pool);
-        let target = Target::new(draft.values(), layout, residual.map(Map::values), self.slope);
-        let planes: Vec<&[f32]> = inputs.iter().flat_map(|map| map.planes()).collect();
+        let target = Target::new(draft.values(), layout, residual.as_ref().map(Map::values), self.slope);
         match &self.weights {
-            Weights::Transformed(weights) => self.tile_by_tile(&planes, first, weights, &target, pool),
+            Weights::Transformed(weights) => self.tile_by_tile(&doubled_planes(inputs), first, weights, &target, pool),
             Weights::Plain(weights) if self.winograd() && worth_transforming(&layout) => {
-                self.group_by_group(&planes, first, weights, &target, pool);
+                self.group_by_group(&doubled_planes(inputs), first, weights, &target, pool);
             }
-            Weights::Plain(weights) => self.directly(&planes, first, weights, &target),
+            Weights::Plain(weights) => {
+                let inputs: Vec<Map> = inputs.iter().map(|map| map.written_out()).collect();
+                let planes: Vec<&[f32]> = inputs.iter().flat_map(Map::planes).collect();
+                self.directly(&planes, first, weights, &target);
+            }
         }
         Ok(draft.finish())
     }
@@ -140,54 +148,71 @@ impl Conv {
     }
 
     /// For few channels on large maps: a task takes some tiles through the whole method, for all channels.
-    fn tile_by_tile(&self, planes: &[&[f32]], from: Layout, weights: &[f32], target: &Target<'_>, pool: &Arc<Pool>) {
-        let all = winograd::tiles(&from);
-        let per_tile = POSITIONS * planes.len() * LANES;
-        let most = (CACHED / per_tile / 14).max(2) * 14;
-        let tasks: Vec<_> = tile::split(all, most).collect();
+    fn tile_by_tile(&self, planes: &[Plane<'_>], from: Layout, weights: &[f32], target: &Target<'_>, pool: &Arc<Pool>) {
+        let (channels, isa) = (planes.len() * LANES, self.isa);
+        let most = self.round_up_to_rounds(CACHED / (POSITIONS * (channels + isa.group() * LANES)));
+        let tasks: Vec<_> = tile::split(winograd::tiles(&from), most).collect();
         tasks.into_par_iter().for_each(|(first, count)| {
-            let mut memory = pool.take(count * per_tile);
-            let mut scratch = pool.take(winograd::scratch(self.isa));
-            for (plane, to) in planes.iter().zip(memory.values.chunks_exact_mut(POSITIONS * count * LANES)) {
+            let mut memory = pool.take(POSITIONS * channels * count);
+            let mut sums = pool.take(self.sums(count));
+            for (before, n) in tile::split(count, isa.pixels()) {
+                let to = &mut memory.values[POSITIONS * channels * before..];
                 // SAFETY: the instruction set was detected.
-                unsafe { winograd::transform_inputs(self.isa, plane, &from, first, count, to) };
+                unsafe { winograd::transform_inputs(isa, planes, &from, first + before, n, to) };
             }
-            let tiles = Tiles { values: &memory.values, first, count };
+            let tiles = Tiles { values: &memory.values, first, count, channels };
             for (group, weights) in weights.chunks_exact(weights.len() / self.groups()).enumerate() {
+                let weights = GroupWeights::Transformed(weights);
                 // SAFETY: the instruction set was detected, and each task writes its own tiles.
-                unsafe {
-                    winograd::multiply(self.isa, &tiles, weights, &self.bias, group, target, &mut scratch.values);
-                }
+                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, target, &mut sums.values) };
             }
         });
     }
 
     /// For many channels on small maps: all tiles are transformed first, then a task takes a group of output channels.
-    fn group_by_group(&self, planes: &[&[f32]], from: Layout, weights: &[f32], target: &Target<'_>, pool: &Arc<Pool>) {
-        let per_tile = POSITIONS * planes.len() * LANES;
-        let most = (SHARED / per_tile).max(14);
+    fn group_by_group(
+        &self,
+        planes: &[Plane<'_>],
+        from: Layout,
+        weights: &[f32],
+        target: &Target<'_>,
+        pool: &Arc<Pool>,
+    ) {
+        let (channels, isa) = (planes.len() * LANES, self.isa);
+        let most = self.round_up_to_rounds((SHARED / (POSITIONS * channels)).min(MOST_SUMS));
         for (first, count) in tile::split(winograd::tiles(&from), most) {
-            let length = POSITIONS * count * LANES;
-            let mut memory = pool.take(count * per_tile);
-            let memory = &mut memory.values[..count * per_tile];
-            planes.par_iter().zip(memory.par_chunks_exact_mut(length)).for_each(|(plane, to)| {
+            let mut memory = pool.take(POSITIONS * channels * count);
+            let mut rest = &mut memory.values[..];
+            let mut rounds = Vec::new();
+            for (before, n) in tile::split(count, isa.pixels()) {
+                let (round, after) = std::mem::take(&mut rest).split_at_mut(POSITIONS * channels * n);
+                rounds.push((first + before, n, round));
+                rest = after;
+            }
+            rounds.into_par_iter().for_each(|(first, n, to)| {
                 // SAFETY: the instruction set was detected.
-                unsafe { winograd::transform_inputs(self.isa, plane, &from, first, count, to) };
+                unsafe { winograd::transform_inputs(isa, planes, &from, first, n, to) };
             });
-            let tiles = Tiles { values: memory, first, count };
+            let tiles = Tiles { values: &memory.values, first, count, channels };
             let groups = weights.par_chunks_exact(weights.len() / self.groups()).enumerate();
             groups.for_each(|(group, plain)| {
-                let length = plain.len() / 9 * POSITIONS;
-                let mut transformed = pool.take(length);
-                let transformed = &mut transformed.values[..length];
-                let mut scratch = pool.take(winograd::scratch(self.isa));
+                let mut room = pool.take(plain.len() / 9 * 6);
+                let mut sums = pool.take(self.sums(count));
+                let weights = GroupWeights::Plain(plain, &mut room.values);
                 // SAFETY: the instruction set was detected, and each task writes its own channels.
-                unsafe {
-                    winograd::transform_weights(self.isa, plain, transformed);
-                    winograd::multiply(self.isa, &tiles, transformed, &self.bias, group, target, &mut scratch.values);
-                }
+                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, target, &mut sums.values) };
             });
         }
+    }
+
+    /// Values of the products of so many tiles with one group.
+    fn sums(&self, tiles: usize) -> usize {
+        POSITIONS * tiles * self.isa.group() * LANES
+    }
+
+    /// At least two whole rounds of tiles.
+    fn round_up_to_rounds(&self, tiles: usize) -> usize {
+        (tiles / self.isa.pixels()).max(2) * self.isa.pixels()
     }
 
     /// A task takes a group of output channels on some rows.
@@ -203,6 +228,15 @@ impl Conv {
             unsafe { operands.rows(target, task % groups, first..first + count, isa) };
         });
     }
+}
+
+/// The planes of all maps, for what can read pixels twice.
+fn doubled_planes<'a>(inputs: &[&'a Map]) -> Vec<Plane<'a>> {
+    let planes = |map: &&'a Map| {
+        let map = *map;
+        map.planes().map(move |values| Plane { values, doubled: map.is_doubled() })
+    };
+    inputs.iter().flat_map(planes).collect()
 }
 
 /// Whether transforming the weights anew pays: products of a tile and the transform against those of its pixels.

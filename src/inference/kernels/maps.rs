@@ -96,7 +96,10 @@ impl Layout {
 /// Feature maps; clones share the memory.
 #[derive(Clone)]
 pub struct Map {
-    pub layout: Layout,
+    /// Of the memory.
+    layout: Layout,
+    /// Every pixel stands for 2×2.
+    doubled: bool,
     memory: Arc<Buffer>,
 }
 
@@ -127,7 +130,7 @@ impl Draft {
     }
 
     pub fn finish(self) -> Map {
-        Map { layout: self.layout, memory: Arc::new(self.memory) }
+        Map { layout: self.layout, doubled: false, memory: Arc::new(self.memory) }
     }
 }
 
@@ -157,7 +160,33 @@ impl Map {
         draft.finish()
     }
 
-    /// All planes.
+    /// The maps' size; where pixels are doubled, not that of the memory.
+    pub fn layout(&self) -> Layout {
+        let scale = if self.doubled { 2 } else { 1 };
+        Layout { height: scale * self.layout.height, width: scale * self.layout.width, ..self.layout }
+    }
+
+    /// Each pixel twice in each direction. The memory is shared: what reads the maps reads pixels twice.
+    pub fn upsampled(&self) -> Self {
+        Self { doubled: true, ..self.written_out() }
+    }
+
+    /// Whether the memory has each pixel once for 2×2.
+    pub fn is_doubled(&self) -> bool {
+        self.doubled
+    }
+
+    /// The maps whose memory has every pixel; a copy where that is not so.
+    pub fn written_out(&self) -> Self {
+        if self.doubled { Self { doubled: false, ..self.clone() }.doubled_copy() } else { self.clone() }
+    }
+
+    /// The planes as they lie in memory.
+    pub fn planes(&self) -> impl Iterator<Item = &[f32]> {
+        self.memory.values[..self.layout.total()].chunks_exact(self.layout.plane())
+    }
+
+    /// The whole memory.
     pub fn values(&self) -> &[f32] {
         &self.memory.values[..self.layout.total()]
     }
@@ -167,19 +196,15 @@ impl Map {
         &self.memory.pool
     }
 
-    /// The plane of each block.
-    pub fn planes(&self) -> impl Iterator<Item = &[f32]> {
-        self.values().chunks_exact(self.layout.plane())
-    }
-
     /// The values `[channels, height, width]`, without any border.
     pub fn to_rows(&self) -> Vec<f32> {
-        let Layout { channels, height, width, lanes } = self.layout;
+        let map = self.written_out();
+        let Layout { channels, height, width, lanes } = map.layout;
         let mut rows = Vec::with_capacity(channels * height * width);
-        let planes: Vec<&[f32]> = self.planes().collect();
+        let planes: Vec<&[f32]> = map.planes().collect();
         for channel in 0..channels {
             for y in 0..height {
-                let row = &planes[channel / lanes][self.layout.at(y, 0)..][..width * lanes];
+                let row = &planes[channel / lanes][map.layout.at(y, 0)..][..width * lanes];
                 rows.extend(row.iter().skip(channel % lanes).step_by(lanes));
             }
         }

@@ -6,9 +6,9 @@ use super::maps::{Draft, Layout, Map};
 use super::simd::LANES;
 
 impl Map {
-    /// Each pixel twice in each direction.
-    pub fn upsampled(&self) -> Self {
-        let from = self.layout;
+    /// A copy with each pixel twice in each direction.
+    pub(super) fn doubled_copy(&self) -> Self {
+        let from = self.layout();
         let to = Layout::new(from.channels, 2 * from.height, 2 * from.width);
         self.resampled(to, |plane, y, line| {
             let row = &plane[from.at(y / 2, 0)..][..from.width * LANES];
@@ -21,9 +21,10 @@ impl Map {
 
     /// The largest of each 2×2 pixels; an odd last row or column is left out.
     pub fn max_pooled(&self) -> Self {
-        let from = self.layout;
+        let map = self.written_out();
+        let from = map.layout();
         let to = Layout::new(from.channels, from.height / 2, from.width / 2);
-        self.resampled(to, |plane, y, line| {
+        map.resampled(to, |plane, y, line| {
             let above = plane[from.at(2 * y, 0)..].chunks_exact(2 * LANES);
             let below = plane[from.at(2 * y + 1, 0)..].chunks_exact(2 * LANES);
             for ((pixel, above), below) in line.chunks_exact_mut(LANES).zip(above).zip(below) {

@@ -23,6 +23,10 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     /// self · b + c
     fn mul_add(self, b: Self, c: Self) -> Self;
 
+    /// Asks for these sixteen values to be brought nearer; any address will do.
+    #[inline(always)]
+    fn prefetch(_from: *const f32) {}
+
     /// The larger of each; not a number where `other` is.
     fn max(self, other: Self) -> Self;
 }
@@ -135,6 +139,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn prefetch(from: *const f32) {
+            // SAFETY: as above; prefetching never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+
+        #[inline(always)]
         fn max(self, other: Self) -> Self {
             // SAFETY: as above.
             Self(unsafe { _mm512_max_ps(self.0, other.0) })
@@ -177,6 +187,12 @@ mod x86 {
         fn mul_add(self, b: Self, c: Self) -> Self {
             // SAFETY: as above.
             unsafe { Self(_mm256_fmadd_ps(self.0, b.0, c.0), _mm256_fmadd_ps(self.1, b.1, c.1)) }
+        }
+
+        #[inline(always)]
+        fn prefetch(from: *const f32) {
+            // SAFETY: as above; prefetching never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
 
         #[inline(always)]

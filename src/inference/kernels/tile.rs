@@ -27,8 +27,8 @@ pub unsafe fn accumulate<L: Lanes, const V: usize, const N: usize, const STEP: u
         for (n, row) in sums.iter_mut().enumerate() {
             // SAFETY: n < N and k < DEPTH are inside x, by this function's contract.
             let value = L::splat(unsafe { *x.add(n * STEP + k) });
-            for (sum, weight) in row.iter_mut().zip(weights) {
-                *sum = value.mul_add(weight, *sum);
+            for (sum, weight) in row.iter_mut().zip(&weights) {
+                *sum = value.mul_add(*weight, *sum);
             }
         }
     }

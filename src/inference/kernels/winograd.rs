@@ -15,8 +15,6 @@ const TILE: usize = 4;
 const SIDE: usize = TILE + 2;
 /// Positions in a tile, each with its own matrix product.
 pub const POSITIONS: usize = SIDE * SIDE;
-/// The most tiles whose products are computed before they are transformed back.
-const MOST_TILES: usize = 14;
 
 /// All tiles of maps of this size.
 pub fn tiles(layout: &Layout) -> usize {
@@ -27,65 +25,84 @@ fn tiles_across(layout: &Layout) -> usize {
     layout.width.div_ceil(TILE)
 }
 
-/// Values of scratch that [`multiply`] needs.
-pub fn scratch(isa: Isa) -> usize {
-    POSITIONS * MOST_TILES * isa.group() * LANES
+/// A plane of sixteen channels as it lies in memory.
+#[derive(Clone, Copy)]
+pub struct Plane<'a> {
+    pub values: &'a [f32],
+    /// Every pixel stands for 2×2 of the maps that the convolution sees.
+    pub doubled: bool,
 }
 
-/// Transformed tiles `[in / 16, 36, count, 16]` of consecutive tiles.
+/// Consecutive tiles, transformed: rounds of at most [`Isa::pixels`] tiles as [`split`] cuts them, each
+/// `[6, channels / 16, 6, tiles of the round, 16]`: position 6·y + x is found under y and x.
 pub struct Tiles<'a> {
     pub values: &'a [f32],
     pub first: usize,
     pub count: usize,
+    /// A multiple of sixteen.
+    pub channels: usize,
+}
+
+/// The weights of a group of output channels.
+pub enum GroupWeights<'a> {
+    /// `[36, channels, V, 16]`
+    Transformed(&'a [f32]),
+    /// `[channels / 16, 9, 16, V, 16]`, and room for a row of the transformed, `[6, channels, V, 16]`: little enough to stay
+    /// in the second-level cache until it was used.
+    Plain(&'a [f32], &'a mut [f32]),
 }
 
 on_isa! {
-    /// Transforms the weights of a group, `[in / 16, 9, 16, V, 16]`, to `[36, in, V, 16]`.
-    fn transform_weights = weights_of_group(plain: &[f32], to: &mut [f32])
+    /// Transforms the weights of a group, `[channels / 16, 9, 16, V, 16]`, to `[36, channels, V, 16]`.
+    fn transform_weights = all_weights(plain: &[f32], to: &mut [f32])
 }
 
 on_isa! {
-    /// Transforms tiles of one plane to `[36, count, 16]`.
-    fn transform_inputs = tiles_of_plane(plane: &[f32], layout: &Layout, first: usize, count: usize, to: &mut [f32])
+    /// Transforms the tiles of a round, of all planes of maps of the size `layout`, to `[6, planes, 6, count, 16]`.
+    fn transform_inputs = round(planes: &[Plane<'_>], layout: &Layout, first: usize, count: usize, to: &mut [f32])
 }
 
 on_isa! {
-    /// Multiplies tiles by the transformed weights of a group and writes the resulting pixels of the group's channels.
-    /// `bias` is `[out]`, complete to whole groups; `scratch` has [`scratch`] values.
+    /// Multiplies tiles by the weights of a group and writes the resulting pixels of the group's channels.
+    /// `bias` is `[out]`, complete to whole groups; `sums` has room for 36 · count · V · 16 values.
     fn multiply = products(
-        tiles: &Tiles<'_>, weights: &[f32], bias: &[f32], group: usize, target: &Target<'_>, scratch: &mut [f32],
+        tiles: &Tiles<'_>, weights: GroupWeights<'_>, bias: &[f32], group: usize, target: &Target<'_>, sums: &mut [f32],
     )
 }
 
 /// # Safety
 /// The lanes' instruction set is enabled.
 #[inline(always)]
-unsafe fn weights_of_group<L: Lanes, const V: usize>(plain: &[f32], to: &mut [f32]) {
+unsafe fn all_weights<L: Lanes, const V: usize>(plain: &[f32], to: &mut [f32]) {
+    for (y, row) in to.chunks_exact_mut(to.len() / SIDE).enumerate() {
+        // SAFETY: this function's contract.
+        unsafe { row_of_weights::<L, V>(plain, y, row) };
+    }
+}
+
+/// Transforms weights to the positions in row `y` of the tile.
+///
+/// # Safety
+/// The lanes' instruction set is enabled.
+#[inline(always)]
+unsafe fn row_of_weights<L: Lanes, const V: usize>(plain: &[f32], y: usize, to: &mut [f32]) {
     let channels = plain.len() / (9 * V * LANES);
-    assert!(to.len() >= POSITIONS * channels * V * LANES && channels.is_multiple_of(LANES));
+    assert!(to.len() >= SIDE * channels * V * LANES && channels.is_multiple_of(LANES));
+    let factors = G[y].map(L::splat);
     for channel in 0..channels {
         for v in 0..V {
             let from = (channel / LANES * 9 * LANES + channel % LANES) * V + v;
-            let mut g = [[L::splat(0.0); 3]; 3];
-            for (y, row) in g.iter_mut().enumerate() {
-                for (x, value) in row.iter_mut().enumerate() {
+            let mut row = [L::splat(0.0); 3];
+            for (x, sum) in row.iter_mut().enumerate() {
+                for (y, factor) in factors.iter().enumerate() {
                     // SAFETY: channel, v and the tap are within `plain`.
-                    *value = unsafe { L::load(plain.as_ptr().add((from + (3 * y + x) * LANES * V) * LANES)) };
+                    let g = unsafe { L::load(plain.as_ptr().add((from + (3 * y + x) * LANES * V) * LANES)) };
+                    *sum = g.mul_add(*factor, *sum);
                 }
             }
-            let mut rows = [[L::splat(0.0); 3]; SIDE];
-            for column in 0..3 {
-                let u = weights_1d([g[0][column], g[1][column], g[2][column]]);
-                for (row, u) in rows.iter_mut().zip(u) {
-                    row[column] = u;
-                }
-            }
-            for (y, row) in rows.into_iter().enumerate() {
-                for (x, u) in weights_1d(row).into_iter().enumerate() {
-                    let position = y * SIDE + x;
-                    // SAFETY: the assertion above.
-                    unsafe { u.store(to.as_mut_ptr().add(((position * channels + channel) * V + v) * LANES)) };
-                }
+            for (x, u) in weights_1d(row).iter().enumerate() {
+                // SAFETY: the assertion above.
+                unsafe { u.store(to.as_mut_ptr().add(((x * channels + channel) * V + v) * LANES)) };
             }
         }
     }
@@ -94,34 +111,68 @@ unsafe fn weights_of_group<L: Lanes, const V: usize>(plain: &[f32], to: &mut [f3
 /// # Safety
 /// The lanes' instruction set is enabled.
 #[inline(always)]
-unsafe fn tiles_of_plane<L: Lanes, const V: usize>(
-    plane: &[f32],
+unsafe fn round<L: Lanes, const V: usize>(
+    planes: &[Plane<'_>],
     layout: &Layout,
     first: usize,
     count: usize,
     to: &mut [f32],
 ) {
-    assert!(plane.len() == layout.plane() && first + count <= tiles(layout) && to.len() >= POSITIONS * count * LANES);
+    let halved = Layout::new(layout.channels, layout.height / 2, layout.width / 2);
+    assert!(first + count <= tiles(layout) && to.len() >= POSITIONS * planes.len() * count * LANES);
     let across = tiles_across(layout);
-    let pitch = layout.pitch() * LANES;
-    for tile in 0..count {
-        let (ty, tx) = ((first + tile) / across, (first + tile) % across);
-        // The tile begins in the border above and to the left of its first output.
-        let from = ty * TILE * pitch + tx * TILE * LANES;
-        let mut columns = [[L::splat(0.0); SIDE]; SIDE];
-        for (x, column) in columns.iter_mut().enumerate() {
-            let mut d = [L::splat(0.0); SIDE];
-            for (y, value) in d.iter_mut().enumerate() {
-                // SAFETY: planes are whole tiles with a border, so 6×6 pixels lie inside.
-                *value = unsafe { L::load(plane.as_ptr().add(from + y * pitch + x * LANES)) };
+    for (block, plane) in planes.iter().enumerate() {
+        let own = if plane.doubled { &halved } else { layout };
+        assert!(plane.values.len() == own.plane() && (!plane.doubled || layout.height % 2 + layout.width % 2 == 0));
+        for n in 0..count {
+            let (ty, tx) = ((first + n) / across, (first + n) % across);
+            let to = to[(block * SIDE * count + n) * LANES..].as_mut_ptr();
+            let steps = [planes.len() * SIDE * count * LANES, count * LANES];
+            // SAFETY: the tile is inside the maps, and the assertions above.
+            unsafe {
+                if plane.doubled {
+                    tile::<L, 2>(plane.values.as_ptr(), own.pitch(), ty, tx, to, steps);
+                } else {
+                    tile::<L, 1>(plane.values.as_ptr(), own.pitch(), ty, tx, to, steps);
+                }
             }
-            *column = input_1d(d);
         }
-        for y in 0..SIDE {
-            for (x, value) in input_1d(columns.map(|column| column[y])).into_iter().enumerate() {
-                // SAFETY: the assertion above.
-                unsafe { value.store(to.as_mut_ptr().add(((y * SIDE + x) * count + tile) * LANES)) };
+    }
+}
+
+/// Transforms the tile in row `ty`, column `tx` to vectors `steps` values apart from row to row and column to column. `SCALE` is 2 where pixels count twice.
+///
+/// # Safety
+/// The tile is inside the plane; there is room for 36 vectors.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const SCALE: usize>(
+    plane: *const f32,
+    pitch: usize,
+    ty: usize,
+    tx: usize,
+    to: *mut f32,
+    steps: [usize; 2],
+) {
+    // The tile begins in the border above and to the left of its first output, so pixel k of a doubled row is (k + 1) / 2.
+    let from = (ty * TILE / SCALE * pitch + tx * TILE / SCALE) * LANES;
+    let pixel = |k: usize| if SCALE == 2 { k.div_ceil(2) } else { k };
+    let mut columns = [[L::splat(0.0); SIDE]; SIDE];
+    for (x, column) in columns.iter_mut().enumerate() {
+        let mut d = [L::splat(0.0); SIDE];
+        for (y, value) in d.iter_mut().enumerate() {
+            // SAFETY: planes are whole tiles with a border, so 6×6 pixels lie inside.
+            let at = plane.wrapping_add(from + (pixel(y) * pitch + pixel(x)) * LANES);
+            *value = unsafe { L::load(at) };
+            if x >= 2 {
+                L::prefetch(at.wrapping_add(2 * TILE / SCALE * LANES));
             }
+        }
+        *column = input_1d(d);
+    }
+    for y in 0..SIDE {
+        for (x, value) in input_1d(columns.map(|column| column[y])).iter().enumerate() {
+            // SAFETY: this function's contract.
+            unsafe { value.store(to.add(y * steps[0] + x * steps[1])) };
         }
     }
 }
@@ -131,67 +182,72 @@ unsafe fn tiles_of_plane<L: Lanes, const V: usize>(
 #[inline(always)]
 unsafe fn products<L: Lanes, const V: usize>(
     tiles: &Tiles<'_>,
-    weights: &[f32],
+    mut weights: GroupWeights<'_>,
     bias: &[f32],
     group: usize,
     target: &Target<'_>,
-    scratch: &mut [f32],
+    sums: &mut [f32],
 ) {
-    let channels = weights.len() / (POSITIONS * V * LANES);
-    assert!(
-        tiles.values.len() >= channels * POSITIONS * tiles.count && scratch.len() >= POSITIONS * MOST_TILES * V * LANES
-    );
-    assert!(bias.len() >= (group + 1) * V * LANES);
-    for (first, count) in split(tiles.count, L::PIXELS.min(MOST_TILES)) {
-        // SAFETY: first + count is within the tiles; the assertions above; this function's contract.
-        unsafe {
-            with_count!(count, positions::<L, V>(tiles, first, channels, weights.as_ptr(), scratch.as_mut_ptr()));
-            for n in 0..count {
-                for v in 0..V {
-                    let sums = scratch.as_ptr().add((n * V + v) * LANES);
-                    output::<L>(
-                        sums,
-                        count * V * LANES,
-                        &bias[(group * V + v) * LANES..],
-                        group * V + v,
-                        tiles.first + first + n,
-                        target,
-                    );
+    let Tiles { values, first, count, channels } = *tiles;
+    let width = V * LANES;
+    let row_length = SIDE * channels * width;
+    assert!(values.len() >= POSITIONS * channels * count && sums.len() >= POSITIONS * count * width);
+    for y in 0..SIDE {
+        let row = match &mut weights {
+            GroupWeights::Transformed(all) => &all[y * row_length..][..row_length],
+            GroupWeights::Plain(plain, room) => {
+                // SAFETY: this function's contract.
+                unsafe { row_of_weights::<L, V>(plain, y, room) };
+                &room[..row_length]
+            }
+        };
+        for x in 0..SIDE {
+            for (before, n) in split(count, L::PIXELS) {
+                // SAFETY: the assertions above: a round begins after the `before` tiles of those ahead of it.
+                unsafe {
+                    let from = (POSITIONS * before + y * SIDE * n) * channels + x * n * LANES;
+                    let from = values.as_ptr().add(from);
+                    let w = row.as_ptr().add(x * channels * width);
+                    let to = sums.as_mut_ptr().add((POSITIONS * before + (y * SIDE + x) * n) * width);
+                    with_count!(n, product::<L, V>(from, channels / LANES, w, to));
                 }
+            }
+        }
+    }
+    for (before, n) in split(count, L::PIXELS) {
+        for i in 0..n {
+            for v in 0..V {
+                let (from, block) = (&sums[(POSITIONS * before + i) * width + v * LANES..], group * V + v);
+                // SAFETY: this function's contract; the sums of the round are `n · width` values apart.
+                unsafe {
+                    output::<L>(from.as_ptr(), n * width, &bias[block * LANES..], block, first + before + i, target)
+                };
             }
         }
     }
 }
 
-/// The products of `N` tiles at all positions, `[36, N, V, 16]`.
+/// The product of `N` tiles `[blocks, 6, N, 16]` (the first of the six) and weights `[blocks, 16, V, 16]` at one position, `[N, V, 16]`.
 ///
 /// # Safety
-/// The tiles, `weights` and `to` have that many values.
+/// The pointers have that many values.
 #[inline(always)]
-unsafe fn positions<L: Lanes, const V: usize, const N: usize>(
-    tiles: &Tiles<'_>,
-    first: usize,
-    channels: usize,
-    weights: *const f32,
-    to: *mut f32,
-) {
-    for position in 0..POSITIONS {
-        let mut sums: Sums<L, V, N> = [[L::splat(0.0); V]; N];
-        for block in 0..channels / LANES {
-            let x = ((block * POSITIONS + position) * tiles.count + first) * LANES;
-            let w = (position * channels + block * LANES) * V * LANES;
-            // SAFETY: this function's contract.
-            unsafe {
-                accumulate::<L, V, N, LANES, LANES>(&mut sums, tiles.values.as_ptr().add(x), weights.add(w));
-            }
+unsafe fn product<L: Lanes, const V: usize, const N: usize>(x: *const f32, blocks: usize, w: *const f32, to: *mut f32) {
+    let mut sums: Sums<L, V, N> = [[L::splat(0.0); V]; N];
+    for block in 0..blocks {
+        let x = x.wrapping_add(block * SIDE * N * LANES);
+        for n in 0..N {
+            L::prefetch(x.wrapping_add((SIDE * N + n) * LANES));
         }
-        // A copy: sums that a loop runs over would be kept in memory all the while.
-        let done = sums;
-        for (n, row) in done.into_iter().enumerate() {
-            for (v, sum) in row.into_iter().enumerate() {
-                // SAFETY: this function's contract.
-                unsafe { sum.store(to.add(((position * N + n) * V + v) * LANES)) };
-            }
+        // SAFETY: this function's contract.
+        unsafe { accumulate::<L, V, N, LANES, LANES>(&mut sums, x, w.add(block * LANES * V * LANES)) };
+    }
+    // A copy: sums that a loop runs over would be kept in memory all the while.
+    let done = sums;
+    for (n, row) in done.iter().enumerate() {
+        for (v, sum) in row.iter().enumerate() {
+            // SAFETY: this function's contract.
+            unsafe { sum.store(to.add((n * V + v) * LANES)) };
         }
     }
 }
@@ -226,10 +282,10 @@ unsafe fn output<L: Lanes>(
     // SAFETY: the bias has sixteen values for the block.
     let bias = unsafe { L::load(bias[..LANES].as_ptr()) };
     for y in 0..TILE.min(layout.height - ty * TILE) {
-        for (x, value) in output_1d(columns.map(|column| column[y])).into_iter().enumerate() {
+        for (x, value) in output_1d(columns.map(|column| column[y])).iter().enumerate() {
             if tx * TILE + x < layout.width {
                 // SAFETY: the pixel is in the maps; this function's contract.
-                unsafe { target.write(value + bias, block, ty * TILE + y, tx * TILE + x) };
+                unsafe { target.write(*value + bias, block, ty * TILE + y, tx * TILE + x) };
             }
         }
     }
@@ -241,11 +297,22 @@ const B: f32 = 1.5;
 const A2: f32 = A * A;
 const B2: f32 = B * B;
 
+/// The first and second factors of the weights' transform.
+const NEAR: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
+const FAR: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
+/// G
+const G: [[f32; 3]; SIDE] = [
+    [1.0 / (A2 * B2), 0.0, 0.0],
+    [NEAR, NEAR * A, NEAR * A2],
+    [NEAR, -NEAR * A, NEAR * A2],
+    [FAR, FAR * B, FAR * B2],
+    [FAR, -FAR * B, FAR * B2],
+    [0.0, 0.0, 1.0],
+];
+
 /// G g
 #[inline(always)]
 fn weights_1d<L: Lanes>([g0, g1, g2]: [L; 3]) -> [L; SIDE] {
-    const NEAR: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-    const FAR: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
     let even = g0 * L::splat(NEAR) + g2 * L::splat(NEAR * A2);
     let odd = g1 * L::splat(NEAR * A);
     let far_even = g0 * L::splat(FAR) + g2 * L::splat(FAR * B2);

@@ -1,0 +1,57 @@
+//! What the machine can do at most, to compare the networks' speed with.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use super::isa::{Isa, on_isa};
+use super::simd::{LANES, Lanes};
+
+/// Independent sums: enough to hide the latency of a multiplication.
+const SUMS: usize = 12;
+const STEPS: usize = 20_000;
+
+/// GFLOP/s of multiplications and additions of f32 in registers, on all threads of the current rayon pool together.
+pub fn peak_gflops(isa: Isa) -> f64 {
+    let mut best = 0.0_f64;
+    let until = Instant::now() + Duration::from_millis(200);
+    while Instant::now() < until {
+        let begin = Instant::now();
+        // SAFETY: the caller has an `Isa`, which only detection gives.
+        let threads = rayon::broadcast(|_| black_box(unsafe { sum_up(isa, black_box(0.5)) })).len();
+        let operations = (2 * LANES * SUMS * STEPS * threads) as f64;
+        best = best.max(operations / begin.elapsed().as_secs_f64() / 1e9);
+    }
+    best
+}
+
+on_isa! {
+    /// A long sum in registers.
+    fn sum_up = long_sum(start: f32) -> f32
+}
+
+/// # Safety
+/// The lanes' instruction set is enabled.
+#[inline(always)]
+unsafe fn long_sum<L: Lanes, const V: usize>(start: f32) -> f32 {
+    let (factor, addend) = (L::splat(start), L::splat(start));
+    let mut sums = [L::splat(0.0); SUMS];
+    // Different in every lane, or the compiler would see that one of them is enough.
+    let starts: [f32; SUMS * LANES] = black_box(std::array::from_fn(|i| start / (i + 1) as f32));
+    for (sum, starts) in sums.iter_mut().zip(starts.chunks_exact(LANES)) {
+        // SAFETY: these are sixteen values.
+        *sum = unsafe { L::load(starts.as_ptr()) };
+    }
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = sum.mul_add(factor, addend);
+        }
+    }
+    let mut total = L::splat(0.0);
+    for sum in &sums {
+        total = total + *sum;
+    }
+    let mut values = [0.0; LANES];
+    // SAFETY: there is room for sixteen values.
+    unsafe { total.store(values.as_mut_ptr()) };
+    values[0]
+}
