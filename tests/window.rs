@@ -192,7 +192,7 @@ fn layers_are_switched_by_name_and_by_key() {
     window.click("Contours");
     assert!(!window.app().layers().contours && window.app().layers().candidates);
     window.press(Key::G);
-    let layers = window.app().layers().clone();
+    let layers = *window.app().layers();
     assert!(!layers.candidates && !layers.contours && !layers.boxes);
     window.press(Key::G);
     assert!(window.app().layers().contours && window.app().layers().boxes);
@@ -200,7 +200,7 @@ fn layers_are_switched_by_name_and_by_key() {
     assert!(!window.app().layers().heatmap);
     window.press_with(Modifiers::SHIFT, Key::G);
     assert!(!window.app().layers().truth);
-    let before = window.app().layers().clone();
+    let before = *window.app().layers();
     window.press(Key::Space);
     assert!(!window.app().layers().contours && !window.app().layers().legend);
     window.press(Key::Space);
@@ -289,8 +289,63 @@ fn an_analysis_is_cancelled_by_button_and_by_escape_and_begun_again() {
 }
 
 #[test]
+fn escape_closes_an_open_menu_and_lets_the_analysis_run() {
+    let mut window = Window::open(Start { script: Script::slow(4000), ..Start::default() });
+    window.wait_until("detecting", |app| app.status().starts_with("Detecting"));
+    window.click("File");
+    window.harness.run_steps(3);
+    window.harness.get_by_label_contains("Open a folder");
+    window.press(Key::Escape);
+    window.harness.run_steps(3);
+    assert!(window.harness.query_by_label_contains("Open a folder").is_none());
+    assert!(window.app().status().starts_with("Detecting"), "{}", window.app().status());
+}
+
+/// A file as the desktop drops it.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window leaves reading to the worker".into())
+    }
+}
+
+#[test]
+fn files_and_folders_are_dropped_together() {
+    let mut window = Window::open(Start { files: &[], ..Start::default() });
+    let folder = window.folder.path().join("case");
+    std::fs::create_dir(&folder).expect("a folder");
+    write_image(&folder, "left.png");
+    write_image(&folder, "right.png");
+    let single = write_image(window.folder.path(), "single.png");
+    let dropped = [single, folder].map(|path| Arc::new(Dropped(path)) as egui::DroppedFileHandle);
+    window.harness.input_mut().dropped_files.extend(dropped);
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+    for name in ["single.png", "left.png", "right.png"] {
+        window.harness.get_by_role_and_label(Role::Button, name);
+    }
+    // Going on before the work is done, and coming back: each image keeps its own λ and findings.
+    window.press(Key::CloseBracket);
+    window.press(Key::ArrowRight);
+    window.press(Key::ArrowRight);
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+    window.press(Key::ArrowLeft);
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+    window.press(Key::ArrowLeft);
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.61");
+    window.press_with(Modifiers::COMMAND, Key::W);
+    assert!(window.harness.query_by_role_and_label(Role::Button, "single.png").is_none());
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+}
+
+#[test]
 fn frames_keep_coming_while_the_networks_run() {
-    let script = Script::slow(120);
+    let script = Script::slow(400);
     let mut window = Window::open(Start { script: script.clone(), ..Start::default() });
     window.wait_until("detecting", |app| app.status().starts_with("Detecting"));
     let (mut frames, mut longest) = (0, Duration::ZERO);
@@ -303,8 +358,8 @@ fn frames_keep_coming_while_the_networks_run() {
         std::thread::sleep(Duration::from_millis(2));
     }
     window.check_status("2 findings at λ 0.60");
-    // Five scales and two patches of 120 ms each: a frame that waited for one would take as long.
-    assert!(longest < Duration::from_millis(110), "{longest:?} of {frames} frames");
+    // Five scales and two patches of 400 ms each: a frame that waited for one would take as long.
+    assert!(longest < Duration::from_millis(300), "{longest:?} of {frames} frames");
     assert!(frames > 20, "{frames} frames in {:?}", begun.elapsed());
 }
 
@@ -384,7 +439,7 @@ fn broken_and_later_settings_give_defaults_and_a_notice() {
 fn opened_files_are_remembered() {
     let window = Window::read();
     let (folder, opened) = (window.folder.path().to_owned(), window.folder.path().join("image.png"));
-    assert_eq!(window.app().settings().recent, [opened.clone()]);
+    assert_eq!(window.app().settings().recent, std::slice::from_ref(&opened));
     let kept = window.folder;
     drop(window.harness);
     let again = SettingsStore::read(folder.join("settings.toml"));

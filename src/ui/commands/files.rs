@@ -61,7 +61,11 @@ fn open(app: &mut App, mut paths: Vec<PathBuf>) {
         // Groundtruth beside an image is found by itself.
         paths.retain(|path| !is_truth(path));
     }
-    for path in &paths {
+    for path in &mut paths {
+        // What is remembered must mean the same in another folder.
+        if let Ok(absolute) = std::path::absolute(&path) {
+            *path = absolute;
+        }
         app.settings.current.remember(path);
     }
     app.save_settings();
@@ -137,7 +141,7 @@ fn ask_export(app: &mut App, exporter: usize) {
 }
 
 fn export(app: &mut App, image: ImageId, exporter: usize, mut path: PathBuf) {
-    let layers = app.layers.clone();
+    let layers = app.layers;
     let Some(chosen) = EXPORTERS.get(exporter) else { return };
     let Some(open) = app.files.open_mut(image) else { return };
     if path.extension().is_none() {

@@ -98,10 +98,10 @@ pub static BINDINGS: &[Binding] = &[
     bind(CTRL, &[Key::Q], "Ctrl+Q", "Quit", Command::Window(WindowCommand::Quit)),
 ];
 
-/// The commands of the keys pressed since the last frame, which no other widget sees then. While text is being typed none are
-/// taken, and a widget with the focus keeps the keys that move it.
+/// The commands of the keys pressed since the last frame, which no other widget sees then. While text is being typed or a
+/// menu is open none are taken, and a widget with the focus keeps the keys that move it.
 pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
-    if ctx.text_edit_focused() {
+    if ctx.text_edit_focused() || egui::Popup::is_any_open(ctx) {
         return Vec::new();
     }
     let focused = ctx.memory(|memory| memory.focused().is_some());

@@ -5,7 +5,7 @@ use super::super::viewport::Layers;
 use super::LayerCommand;
 
 pub fn execute(app: &mut App, command: LayerCommand) {
-    let layers = app.layers.clone();
+    let layers = app.layers;
     match command {
         LayerCommand::Set(layers) => set(app, layers),
         LayerCommand::ToggleMarks => {
@@ -33,7 +33,7 @@ fn set(app: &mut App, layers: Layers) {
 /// No annotation at all, until they are shown again; the choices that only refine one stay.
 pub fn hide_all(app: &mut App) {
     if app.hidden_layers.is_none() {
-        let layers = app.layers.clone();
+        let layers = app.layers;
         app.layers = Layers { scale: layers.scale, heatmap_opacity: layers.heatmap_opacity, ..Layers::NONE };
         app.hidden_layers = Some(layers);
     }

@@ -20,12 +20,13 @@ pub fn help_ui(ctx: &Context, app: &App, commands: &mut Vec<Command>) {
     if !app.help_is_open {
         return;
     }
-    let modal = egui::Modal::new(egui::Id::unique("help")).show(ctx, |ui| {
+    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
+    let modal = egui::Modal::new(egui::Id::unique("help")).frame(frame).show(ctx, |ui| {
         ui.set_width(660.0);
         ui.heading("Mammoscope");
         about_ui(ui, app);
         ui.add_space(12.0);
-        egui::ScrollArea::vertical().max_height(460.0).show(ui, |ui| keys_ui(ui));
+        egui::ScrollArea::vertical().max_height(460.0).show(ui, keys_ui);
         ui.add_space(12.0);
         ui.vertical_centered(|ui| {
             if ui.button("Close").clicked() {
@@ -57,6 +58,7 @@ fn keys_ui(ui: &mut Ui) {
     let keys = BINDINGS.iter().filter(|binding| !binding.text.is_empty()).map(|binding| (binding.text, binding.what));
     let rows: Vec<(&str, &str)> = keys.chain(MOUSE.iter().copied()).collect();
     let half = rows.len().div_ceil(2);
+    ui.spacing_mut().interact_size.y = 16.0;
     ui.columns(2, |columns| {
         for (index, (column, rows)) in columns.iter_mut().zip(rows.chunks(half)).enumerate() {
             egui::Grid::new(("keys", index)).num_columns(2).spacing([16.0, 6.0]).min_col_width(96.0).show(

@@ -10,7 +10,7 @@ use super::parts::line_swatch;
 use crate::marks::{self, Mark};
 
 pub fn layers_ui(ui: &mut Ui, app: &App, image: &OpenImage, commands: &mut Vec<Command>) {
-    let mut layers = app.layers.clone();
+    let mut layers = app.layers;
     row(ui, &mut layers.boxes, "Detections", &marks::DETECTION, "G");
     if layers.boxes {
         indented(ui, |ui| scale_ui(ui, &mut layers, image));
@@ -46,9 +46,11 @@ fn heatmap_row(ui: &mut Ui, on: &mut bool) {
     ui.horizontal(|ui| {
         ui.checkbox(on, "Heatmap of Ms").on_hover_text("H");
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let (rect, _) = ui.allocate_exact_size(egui::vec2(24.0, 10.0), egui::Sense::hover());
-            for step in 0..24 {
-                let [r, g, b, _] = marks::heat_color((step as f32 + 0.5) / 24.0);
+            let (chip, _) = ui.allocate_exact_size(egui::vec2(36.0, 16.0), egui::Sense::hover());
+            let rect = chip.shrink2(egui::vec2(0.0, 3.0));
+            let steps = 36;
+            for step in 0..steps {
+                let [r, g, b, _] = marks::heat_color((step as f32 + 0.5) / steps as f32);
                 let left = rect.left() + step as f32;
                 let part =
                     egui::Rect::from_min_max(egui::pos2(left, rect.top()), egui::pos2(left + 1.0, rect.bottom()));

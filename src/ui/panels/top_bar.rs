@@ -55,6 +55,12 @@ fn sentence(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// For the middle of a sentence.
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 /// A menu's line; pushes `command` when it is chosen.
 fn item(ui: &mut Ui, text: &str, key: &str, enabled: bool, command: Command, commands: &mut Vec<Command>) {
     if ui.add_enabled(enabled, Button::new(text).shortcut_text(key)).clicked() {
@@ -92,7 +98,7 @@ fn file_menu(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
     ui.separator();
     for (index, exporter) in EXPORTERS.iter().enumerate() {
         let key = if index == 0 { "Ctrl+E" } else { "" };
-        let text = format!("Export {}…", exporter.name);
+        let text = format!("Export {}…", uncapitalised(exporter.name));
         item(ui, &text, key, shown.is_some(), file(FileCommand::AskExport(index)), commands);
     }
     ui.separator();
@@ -130,6 +136,7 @@ fn settings_menu(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
     ui.checkbox(&mut light, "Light theme");
     settings.theme = if light { Theme::Light } else { Theme::Dark };
     ui.separator();
+    ui.visuals_mut().widgets.inactive.weak_bg_fill = palette(ui).widget;
     ui.horizontal(|ui| {
         let name = ui.label("λ when an image opens");
         ui.add(egui::DragValue::new(&mut settings.lambda).range(0.0..=1.0).speed(0.01).fixed_decimals(2))
