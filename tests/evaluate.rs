@@ -388,6 +388,57 @@ fn a_list_keeps_images_and_patients() {
 }
 
 #[test]
+fn an_inbreast_folder_has_outlines_by_image_and_healthy_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    // What a file is, its content decides: PNG serves as well here.
+    for stem in ["20586908_6c613a14b80a8591_MG_R_CC_ANON", "20586934_6c613a14b80a8591_MG_L_CC_ANON"] {
+        save_gray(&root.join("plain.png"), 90, 120, |x, _| x as u8);
+        std::fs::create_dir_all(root.join("AllDICOMs")).unwrap();
+        std::fs::rename(root.join("plain.png"), root.join(format!("AllDICOMs/{stem}.dcm"))).unwrap();
+    }
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><plist version=\"1.0\"><dict><key>Images</key><array><dict>\
+               <key>ImageIndex</key><integer>0</integer><key>NumberOfROIs</key><integer>1</integer><key>ROIs</key><array>\
+               <dict><key>Name</key><string>Mass</string><key>NumberOfPoints</key><integer>4</integer><key>Point_px</key>\
+               <array><string>(10, 20)</string><string>(40, 20)</string><string>(40, 60)</string><string>(10, 60)</string>\
+               </array></dict></array></dict></array></dict></plist>";
+    std::fs::create_dir_all(root.join("AllXML")).unwrap();
+    std::fs::write(root.join("AllXML/20586908.xml"), xml).unwrap();
+    let cases = dataset::list(root, None, false).unwrap().cases;
+    assert!(cases.iter().all(|case| case.patient == "6c613a14b80a8591"));
+    let truths: Vec<_> = cases.iter().map(|case| case.read_truth(90, 120).unwrap().unwrap()).collect();
+    assert_eq!(truths.iter().map(|t| t.lesions.len()).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(truths[0].lesions[0].shape.bounds(), ImageRect::new(10.0, 20.0, 40.0, 60.0));
+}
+
+#[test]
+fn a_coco_file_gives_boxes_and_healthy_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for name in ["a_1", "a_2", "b_1"] {
+        save_gray(&root.join(format!("{name}.png")), 50, 60, |x, _| x as u8);
+    }
+    let coco = r#"{"categories": [{"id": 0, "name": "Mass"}],
+        "images": [{"id": 5, "file_name": "a_1.png", "width": 100, "height": 60}, {"id": 6, "file_name": "a_2.png"}],
+        "annotations": [{"id": 1, "image_id": 5, "category_id": 0, "bbox": [20, 10, 40, 20], "segmentation": []}]}"#;
+    std::fs::write(root.join("_annotations.coco.json"), coco).unwrap();
+    for path in [root.to_path_buf(), root.join("_annotations.coco.json")] {
+        let cases = dataset::list(&path, None, false).unwrap().cases;
+        assert_eq!(cases.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["a_1", "a_2", "b_1"]);
+        let truth = cases[0].read_truth(50, 60).unwrap().unwrap();
+        assert_eq!(truth.lesions[0].shape, LesionShape::Box(ImageRect::new(10.0, 10.0, 30.0, 30.0)));
+        assert!(cases[1].read_truth(50, 60).unwrap().unwrap().lesions.is_empty());
+        // The third is not named by the file: nothing is known about it.
+        assert!(!matches!(cases[2].read_truth(50, 60), Ok(Some(_))));
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("b_1.txt"), "0 0.5 0.5 0.2 0.1\n").unwrap();
+    let cases = dataset::list(root, Some(elsewhere.path()), true).unwrap().cases;
+    let lesions = |i: usize| cases[i].read_truth(50, 60).unwrap().unwrap().lesions.len();
+    assert_eq!([lesions(0), lesions(2)], [0, 1]);
+}
+
+#[test]
 fn cbis_tables_find_images_and_the_right_mask() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

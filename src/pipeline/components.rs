@@ -4,10 +4,8 @@
 //! it, down to just above its parent's level. So the components at a threshold t are those with parent level < t ≤ level:
 //! one pass over the tree instead of a labelling of the grid.
 //!
-//! Built bottom-up by union-find over runs of equal cells, from the highest value to the lowest (Najman & Couprie,
-//! "Building the component tree in quasi-linear time", 2006).
-
-use rayon::prelude::*;
+//! Built by union-find over flat zones (8-connected cells of one value), from the highest value to the lowest (Najman &
+//! Couprie, "Building the component tree in quasi-linear time", 2006). Boxes give few zones, however many cells.
 
 /// A component of the grid at the thresholds in (parent_level, level]. Columns and rows of cells, half-open.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,10 +15,21 @@ pub struct Component {
     pub parent_level: f32,
     /// The largest value in it.
     pub score: f32,
-    pub x0: usize,
-    pub y0: usize,
-    pub x1: usize,
-    pub y1: usize,
+    pub x0: u32,
+    pub y0: u32,
+    pub x1: u32,
+    pub y1: u32,
+}
+
+impl Component {
+    /// Takes in the extent and the score of a part.
+    fn grow(&mut self, part: &Self) {
+        self.score = self.score.max(part.score);
+        self.x0 = self.x0.min(part.x0);
+        self.y0 = self.y0.min(part.y0);
+        self.x1 = self.x1.max(part.x1);
+        self.y1 = self.y1.max(part.y1);
+    }
 }
 
 /// The components of `cells` (`[rows, columns]` row-major, values ≥ 0) at every threshold above 0, in no particular order.
@@ -28,123 +37,146 @@ pub fn component_tree(cells: &[f32], columns: usize) -> Vec<Component> {
     if columns == 0 {
         return Vec::new();
     }
-    let runs = Runs::of(cells, columns);
-    let mut forest = Forest { above: (0..runs.list.len() as u32).collect(), node: vec![NONE; runs.list.len()] };
+    let Zones { zones, mut sets, mut edges, .. } = Zones::of(cells, columns);
+    // Highest zones first, each with its edges. Positive floats order as their bits do.
+    let rank = |zone: u32| u64::from(!zones[zone as usize].level.to_bits()) << 32 | u64::from(zone);
+    edges.iter_mut().for_each(|(lower, _)| *lower = sets.root(*lower));
+    edges.sort_unstable_by_key(|(lower, _)| rank(*lower));
+    let mut order: Vec<u32> = (0..zones.len() as u32).filter(|zone| sets.root(*zone) == *zone).collect();
+    order.sort_unstable_by_key(|zone| rank(*zone));
+
     let mut tree = Tree::default();
-    for index in runs.highest_first() {
-        let run = runs.list[index as usize];
+    let mut node = vec![NONE; zones.len()];
+    let mut edges = edges.into_iter().peekable();
+    for zone in order {
+        let part = zones[zone as usize];
         let mut own = NONE;
-        runs.for_each_neighbour(index, |neighbour| {
-            let root = forest.root(neighbour);
-            if forest.node[root as usize] != NONE && root != forest.root(index) {
-                own = tree.join(own, forest.node[root as usize], run.value);
-                forest.link(root, index);
+        // The zones of higher value that this one touches have their components already.
+        while let Some((_, higher)) = edges.next_if(|(lower, _)| *lower == zone) {
+            let other = sets.root(higher);
+            if other != zone {
+                own = tree.join(own, node[other as usize], part.level);
+                sets.put_under(other, zone);
             }
-        });
-        let own = tree.extend(own, &run);
-        let root = forest.root(index);
-        forest.node[root as usize] = own;
+        }
+        node[zone as usize] = tree.extend(own, part);
     }
     tree.finish()
 }
 
 const NONE: u32 = u32::MAX;
 
+/// The flat zones of a grid, and which touch at a side or at a corner.
+#[derive(Default)]
+struct Zones {
+    /// As components of their own; only those that are roots of `sets` are whole.
+    zones: Vec<Component>,
+    sets: Sets,
+    /// (lower, higher) by value; some more than once.
+    edges: Vec<(u32, u32)>,
+    /// Per zone the higher one of its last edge: neighbours on many rows give few edges.
+    last: Vec<u32>,
+}
+
 /// Neighbouring cells of one row with one value above 0.
-#[derive(Clone, Copy, Debug)]
 struct Run {
     value: f32,
-    row: u32,
     x0: u32,
     x1: u32,
+    zone: u32,
 }
 
-/// All runs, row by row, left to right.
-struct Runs {
-    list: Vec<Run>,
-    /// Where each row begins in the list; one entry more than there are rows.
-    starts: Vec<u32>,
-}
-
-impl Runs {
+impl Zones {
     fn of(cells: &[f32], columns: usize) -> Self {
-        let per_row: Vec<Vec<Run>> =
-            cells.par_chunks(columns).enumerate().map(|(y, row)| runs_of_row(row, y)).collect();
-        let mut starts = Vec::with_capacity(per_row.len() + 1);
-        starts.push(0);
-        let mut list = Vec::with_capacity(per_row.iter().map(Vec::len).sum());
-        for row in &per_row {
-            list.extend_from_slice(row);
-            starts.push(list.len() as u32);
-        }
-        Self { list, starts }
-    }
-
-    /// The runs' indices by falling value; equal values in the order of the list.
-    fn highest_first(&self) -> impl Iterator<Item = u32> {
-        // Positive floats order as their bits do.
-        let key = |(i, run): (usize, &Run)| u64::from(!run.value.to_bits()) << 32 | i as u64;
-        let mut keys: Vec<u64> = self.list.par_iter().enumerate().map(key).collect();
-        keys.par_sort_unstable();
-        keys.into_iter().map(|key| key as u32)
-    }
-
-    /// Calls `f` with each run that touches the run `index`, at a side or at a corner.
-    fn for_each_neighbour(&self, index: u32, mut f: impl FnMut(u32)) {
-        let run = self.list[index as usize];
-        let row = run.row as usize;
-        let in_row = self.starts[row]..self.starts[row + 1];
-        if index > in_row.start && self.list[index as usize - 1].x1 == run.x0 {
-            f(index - 1);
-        }
-        if index + 1 < in_row.end && self.list[index as usize + 1].x0 == run.x1 {
-            f(index + 1);
-        }
-        let rows_beside = [row.checked_sub(1), Some(row + 1).filter(|r| r + 1 < self.starts.len())];
-        for beside in rows_beside.into_iter().flatten() {
-            let range = self.starts[beside] as usize..self.starts[beside + 1] as usize;
-            let first = range.start + self.list[range.clone()].partition_point(|other| other.x1 < run.x0);
-            for other in first..range.end {
-                if self.list[other].x0 > run.x1 {
-                    break;
+        let mut zones = Self::default();
+        let (mut above, mut here): (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
+        for (y, row) in cells.chunks(columns).enumerate() {
+            here.clear();
+            let (mut first, mut x1) = (0, 0);
+            for equal in row.chunk_by(|a, b| a == b) {
+                let x0 = x1;
+                x1 += equal.len() as u32;
+                if equal[0] <= 0.0 {
+                    continue;
                 }
-                f(other as u32);
+                first += above[first..].iter().take_while(|run| run.x1 < x0).count();
+                let touching = above[first..].iter().take_while(|run| run.x0 <= x1);
+                let run = zones.place(equal[0], (x0, x1, y as u32), touching, here.last());
+                here.push(run);
+            }
+            std::mem::swap(&mut above, &mut here);
+        }
+        let whole: Vec<u32> = (0..zones.zones.len() as u32).map(|zone| zones.sets.root(zone)).collect();
+        for (part, root) in whole.into_iter().enumerate() {
+            let part = zones.zones[part];
+            zones.zones[root as usize].grow(&part);
+        }
+        zones
+    }
+
+    /// Adds a run to the zone of its value that it touches in the row above, or to a new one.
+    fn place<'a>(
+        &mut self,
+        value: f32,
+        (x0, x1, y): (u32, u32, u32),
+        above: impl Iterator<Item = &'a Run> + Clone,
+        left: Option<&'a Run>,
+    ) -> Run {
+        let run = Component { level: value, parent_level: 0.0, score: value, x0, y0: y, x1, y1: y + 1 };
+        let mut equal = above.clone().filter(|other| other.value == value).map(|other| other.zone);
+        let zone = match equal.next() {
+            Some(zone) => {
+                self.zones[zone as usize].grow(&run);
+                zone
+            }
+            None => {
+                self.zones.push(run);
+                self.last.push(NONE);
+                self.sets.add()
+            }
+        };
+        equal.for_each(|other| self.sets.join(zone, other));
+        let different = above.filter(|other| other.value != value);
+        // Runs of one row that touch differ in value.
+        for other in different.chain(left.filter(|left| left.x1 == x0)) {
+            let (lower, higher) = if value < other.value { (zone, other.zone) } else { (other.zone, zone) };
+            if self.last[lower as usize] != higher {
+                self.last[lower as usize] = higher;
+                self.edges.push((lower, higher));
             }
         }
+        Run { value, x0, x1, zone }
     }
 }
 
-fn runs_of_row(row: &[f32], y: usize) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut x = 0;
-    for equal in row.chunk_by(|a, b| a == b) {
-        if equal[0] > 0.0 {
-            runs.push(Run { value: equal[0], row: y as u32, x0: x, x1: x + equal.len() as u32 });
-        }
-        x += equal.len() as u32;
-    }
-    runs
-}
-
-/// Union-find over runs; `node` is the tree's node of a root, or `NONE` before its value is reached.
-struct Forest {
+/// Disjoint sets with path halving.
+#[derive(Default)]
+struct Sets {
     above: Vec<u32>,
-    node: Vec<u32>,
 }
 
-impl Forest {
-    fn root(&mut self, mut run: u32) -> u32 {
-        while self.above[run as usize] != run {
-            let next = self.above[self.above[run as usize] as usize];
-            self.above[run as usize] = next;
-            run = next;
-        }
-        run
+impl Sets {
+    fn add(&mut self) -> u32 {
+        self.above.push(self.above.len() as u32);
+        self.above.len() as u32 - 1
     }
 
-    /// Puts the set of `root` under the root of `run`.
-    fn link(&mut self, root: u32, run: u32) {
-        let top = self.root(run);
+    fn root(&mut self, mut item: u32) -> u32 {
+        while self.above[item as usize] != item {
+            let next = self.above[self.above[item as usize] as usize];
+            self.above[item as usize] = next;
+            item = next;
+        }
+        item
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.above[a.max(b) as usize] = a.min(b);
+    }
+
+    /// Puts the set of the root `root` under the root `top`.
+    fn put_under(&mut self, root: u32, top: u32) {
         self.above[root as usize] = top;
     }
 }
@@ -172,18 +204,16 @@ impl Tree {
                 return self.push(Component { level, ..part });
             }
         }
-        self.grow(own, &part);
+        self.nodes[own as usize].grow(&part);
         own
     }
 
-    /// Adds a run to node `own`, or makes a node of it.
-    fn extend(&mut self, own: u32, run: &Run) -> u32 {
-        let (y, x0, x1) = (run.row as usize, run.x0 as usize, run.x1 as usize);
-        let part = Component { level: run.value, parent_level: 0.0, score: run.value, x0, y0: y, x1, y1: y + 1 };
+    /// Adds a zone to node `own`, or makes a node of it.
+    fn extend(&mut self, own: u32, zone: Component) -> u32 {
         if own == NONE {
-            return self.push(part);
+            return self.push(zone);
         }
-        self.grow(own, &part);
+        self.nodes[own as usize].grow(&zone);
         own
     }
 
@@ -191,15 +221,6 @@ impl Tree {
         self.nodes.push(node);
         self.absorbed.push(false);
         self.nodes.len() as u32 - 1
-    }
-
-    fn grow(&mut self, own: u32, part: &Component) {
-        let node = &mut self.nodes[own as usize];
-        node.score = node.score.max(part.score);
-        node.x0 = node.x0.min(part.x0);
-        node.y0 = node.y0.min(part.y0);
-        node.x1 = node.x1.max(part.x1);
-        node.y1 = node.y1.max(part.y1);
     }
 
     fn finish(self) -> Vec<Component> {

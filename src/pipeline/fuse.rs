@@ -92,9 +92,10 @@ impl FusedMask {
         self.components
             .iter()
             .filter(|c| c.level >= threshold && c.parent_level < threshold)
-            .map(|c| Candidate {
-                rect: PixelRect::new(self.xs[c.x0], self.ys[c.y0], self.xs[c.x1], self.ys[c.y1]),
-                score: c.score,
+            .map(|c| {
+                let [x0, y0, x1, y1] = [c.x0, c.y0, c.x1, c.y1].map(|edge| edge as usize);
+                let rect = PixelRect::new(self.xs[x0], self.ys[y0], self.xs[x1], self.ys[y1]);
+                Candidate { rect, score: c.score }
             })
             .collect()
     }
