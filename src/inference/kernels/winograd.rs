@@ -170,7 +170,7 @@ unsafe fn tile<L: Lanes, const SCALE: usize>(
         *column = input_1d(d);
     }
     for y in 0..SIDE {
-        for (x, value) in input_1d(columns.map(|column| column[y])).iter().enumerate() {
+        for (x, value) in input_1d(across(&columns, y)).iter().enumerate() {
             // SAFETY: this function's contract.
             unsafe { value.store(to.add(y * steps[0] + x * steps[1])) };
         }
@@ -281,14 +281,20 @@ unsafe fn output<L: Lanes>(
     }
     // SAFETY: the bias has sixteen values for the block.
     let bias = unsafe { L::load(bias[..LANES].as_ptr()) };
-    for y in 0..TILE.min(layout.height - ty * TILE) {
-        for (x, value) in output_1d(columns.map(|column| column[y])).iter().enumerate() {
-            if tx * TILE + x < layout.width {
+    for y in 0..TILE {
+        for (x, value) in output_1d(across(&columns, y)).iter().enumerate() {
+            if ty * TILE + y < layout.height && tx * TILE + x < layout.width {
                 // SAFETY: the pixel is in the maps; this function's contract.
                 unsafe { target.write(*value + bias, block, ty * TILE + y, tx * TILE + x) };
             }
         }
     }
+}
+
+/// Row `y` of a tile kept in columns.
+#[inline(always)]
+fn across<L: Lanes, const HEIGHT: usize>(c: &[[L; HEIGHT]; SIDE], y: usize) -> [L; SIDE] {
+    [c[0][y], c[1][y], c[2][y], c[3][y], c[4][y], c[5][y]]
 }
 
 /// The points of the interpolation are 0, ±A, ±B and infinity. These lose half as many bits as the usual 1 and 2.
