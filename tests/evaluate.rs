@@ -353,6 +353,29 @@ fn a_data_set_is_measured_resumed_and_reported() {
 }
 
 #[test]
+fn without_outlines_another_confidence_measures_nothing_again() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(folder.path());
+    let cases = dataset::list(folder.path(), None, true).unwrap().cases;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let cache = folder.path().join("cache");
+    let go = |min_confidence: f32, outlines: bool| {
+        let parameters = Parameters { min_confidence, ..Parameters::default() };
+        let settings = Settings { parameters, outlines, ..settings() };
+        let outcome =
+            run::run(&cases, &mut models(&calls), &settings, &cache, &Cancel::default(), &mut |_| {}).unwrap();
+        let questions = Questions { lambdas: vec![0.0], parts: 1, seed: 1 };
+        let false_positives = summarise(&outcome.measured, &settings, &questions).tables[1].rows[0].1[1].value;
+        (calls.load(Ordering::Relaxed), false_positives)
+    };
+    assert_eq!(go(0.1, false), (15, Some(1.0 / 3.0)));
+    // The weak box in the corner of every image joins.
+    assert_eq!(go(0.02, false), (15, Some(4.0 / 3.0)));
+    assert_eq!(go(0.1, true).0, 30);
+    assert_eq!(go(0.02, true).0, 45);
+}
+
+#[test]
 fn what_gives_no_figures_is_left_out_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     data_set(folder.path());

@@ -117,9 +117,17 @@ struct Stored {
     measured: Measured,
 }
 
-/// What figures depend on besides the image and its groundtruth.
+/// What figures depend on besides the image and its groundtruth. Boxes are kept down to [`LOWEST_CONFIDENCE`]: without
+/// outlines, other confidences and λ are a matter of the summary alone.
 fn key_of(models: &Models, settings: &Settings) -> String {
-    let identities = (models.detector.identity(), models.segmenter.identity());
+    let mut settings = settings.clone();
+    let mut identities = vec![models.detector.identity()];
+    if settings.outlines {
+        identities.push(models.segmenter.identity());
+    } else {
+        settings.parameters.min_confidence = LOWEST_CONFIDENCE;
+        settings.dice_lambdas.clear();
+    }
     let words = format!("{} {identities:?} {settings:?} {LOWEST_CONFIDENCE}", crate::VERSION);
     Sha256::digest(words.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
