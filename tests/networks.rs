@@ -6,7 +6,7 @@ use mammoscope::inference::unetpp::{self, UnetPlusPlus};
 use mammoscope::inference::weights::Source;
 use mammoscope::inference::yolov3::{self, Yolov3};
 use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions};
-use mammoscope::pipeline::{Cancel, Cancelled, Detector, SCALES, Segmenter};
+use mammoscope::pipeline::{Cancel, Cancelled, SCALES};
 use mammoscope::raster::Raster;
 use serde_json::Value;
 
