@@ -190,8 +190,9 @@ fn hostile_files_are_refused_in_one_sentence() {
         let error = outcome.expect_err(name);
         assert!(error.ends_with('.') && !error.contains('\n') && error.len() < 220, "{name}: {error}");
         assert!(!error.contains("case"), "{name}: {error}");
-        // Seconds where dependencies are optimised and this code is not; a release build takes a tenth.
-        assert!(took < Duration::from_secs(5), "{name} took {took:?}");
+        // Unoptimised, beside other tests on a busy machine, the same work takes many times as long.
+        let limit = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 1 });
+        assert!(took < limit, "{name} took {took:?}");
     }
 }
 
