@@ -51,11 +51,12 @@ def tight(mask):
     return xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
 
 
-def paste_mass(rng, image, masses, boxes):
-    """Adds a library mass inside the breast, away from other boxes (pixels). Returns its box or None. `image`: float32."""
+def paste_mass(rng, image, masses, boxes, window, least):
+    """Adds a library mass inside the breast and the window, away from other boxes (all in pixels). Returns its box or None.
+    `image`: float32."""
     h, w = image.shape
     density, mask = masses[rng.integers(len(masses))]
-    radius = 0.013 * (0.06 / 0.013) ** rng.random() * h
+    radius = 0.017 * (0.06 / 0.017) ** rng.random() * h
     sy = radius / 40.0
     sx = sy * rng.uniform(0.55, 1.0)  # images are stretched: narrower than the breast
     pw, ph = max(8, int(MASS * sx)), max(8, int(MASS * sy))
@@ -67,8 +68,8 @@ def paste_mass(rng, image, masses, boxes):
     if not m.any():
         return None
     bx = tight(m)
-    for _ in range(20):
-        x, y = rng.integers(0, w), rng.integers(0, h)
+    for _ in range(12):
+        x, y = int(rng.uniform(window[0], window[2])), int(rng.uniform(window[1], window[3]))
         box = np.array([x - pw // 2 + bx[0], y - ph // 2 + bx[1], x - pw // 2 + bx[2], y - ph // 2 + bx[3]], float)
         if box[0] < 2 or box[1] < 2 or box[2] > w - 2 or box[3] > h - 2:
             continue
@@ -79,7 +80,7 @@ def paste_mass(rng, image, masses, boxes):
         a, b, c, e = max(x0, 0), max(y0, 0), min(x0 + pw, w), min(y0 + ph, h)
         region = image[b:e, a:c]
         part = d[b - y0 : e - y0, a - x0 : c - x0]
-        contrast = rng.uniform(0.10, 0.34) * 255
+        contrast = rng.uniform(least, 0.42) * 255
         added = contrast * part * np.clip(1.25 - region / 255, 0.2, 1.0)
         region += np.where(region > 0, added, 0)
         np.minimum(region, 255, out=region)
@@ -91,7 +92,7 @@ def overlaps(a, b, margin=4):
     return a[0] < b[2] + margin and b[0] < a[2] + margin and a[1] < b[3] + margin and b[1] < a[3] + margin
 
 
-def paste_lesion(rng, image, pool, boxes):
+def paste_lesion(rng, image, pool, boxes, window):
     """Copies a real lesion with a soft elliptic edge into another breast, its surroundings' level matched."""
     h, w = image.shape
     for _ in range(5):
@@ -119,8 +120,10 @@ def paste_lesion(rng, image, pool, boxes):
     alpha = np.clip((1.0 - r) / 0.28, 0, 1)
     ring = (r > 0.8) & (r < 1.05)
     share = 1 / (1 + 2 * m)
-    for _ in range(20):
-        x, y = rng.integers(0, w - pw), rng.integers(0, h - ph)
+    for _ in range(12):
+        x, y = int(rng.uniform(window[0], window[2])) - pw // 2, int(rng.uniform(window[1], window[3])) - ph // 2
+        if x < 0 or y < 0 or x + pw > w or y + ph > h:
+            continue
         box = np.array([x + pw * (1 - share) / 2, y + ph * (1 - share) / 2, x + pw * (1 + share) / 2, y + ph * (1 + share) / 2])
         region = image[y : y + ph, x : x + pw]
         if (region < 8).mean() > 0.05 or any(overlaps(box, b) for b in boxes):
@@ -163,43 +166,49 @@ def film_frame(rng, image):
     return image
 
 
-def sample(rng, pools, masses, size, virtual, synthetic):
-    """One training image of `size` (w, h), cut from the whole image as it looks at `virtual` (w, h); boxes in its pixels."""
-    kind = rng.choice(["phantom", "film", "ffdm"], p=[0.8 * synthetic, 0.88 - 0.7 * synthetic, 0.12 - 0.1 * synthetic])
+def window_of(rng, image, boxes, size, virtual):
+    """Where (x0, y0, width, height) to cut the stored image so that it fills `size` at the scale of `virtual`."""
+    w, h = FULL
+    zx = size[0] / virtual[0] / np.exp(rng.uniform(-0.22, 0.18))
+    zy = size[1] / virtual[1] / np.exp(rng.uniform(-0.22, 0.18))
+    cw, ch = zx * w, zy * h
+    if min(zx, zy) >= 0.9:
+        cx, cy = w / 2 + rng.uniform(-0.12, 0.12) * w, h / 2 + rng.uniform(-0.12, 0.12) * h
+    else:
+        if boxes and rng.random() < 0.6:
+            b = boxes[rng.integers(len(boxes))]
+            cx, cy = (b[0] + b[2]) / 2 + rng.uniform(-0.3, 0.3) * cw, (b[1] + b[3]) / 2 + rng.uniform(-0.3, 0.3) * ch
+        else:
+            # Somewhere in the breast.
+            ys, xs = np.where(image[::16, ::16] > 12)
+            k = rng.integers(len(xs)) if len(xs) else 0
+            cx, cy = (xs[k] * 16, ys[k] * 16) if len(xs) else (w / 2, h / 2)
+        cx = np.clip(cx, min(cw, w) * 0.45, w - min(cw, w) * 0.45)
+        cy = np.clip(cy, min(ch, h) * 0.45, h - min(ch, h) * 0.45)
+    return int(round(cx - cw / 2)), int(round(cy - ch / 2)), max(8, int(round(cw))), max(8, int(round(ch)))
+
+
+def sample(rng, pools, masses, size, virtual, synthetic, crowd, least):
+    """One training image of `size` (w, h), cut from the whole image as it looks at `virtual` (w, h); boxes in its pixels.
+
+    `synthetic`: the share of phantoms, and of library masses among what is pasted; `crowd`: up to so many are
+    pasted; `least`: the least contrast of a pasted mass."""
+    kind = rng.choice(["phantom", "film", "ffdm"], p=[synthetic, 0.86 * (1 - synthetic), 0.14 * (1 - synthetic)])
     pool = pools[kind]
     i = rng.integers(len(pool))
     image = np.asarray(pool.images[i]).astype(np.float32)
     w, h = FULL
     boxes = [b * np.array([w, h, w, h]) for b in pool.boxes[i]]
-    if rng.random() < (0.65 if kind != "phantom" else 0.3):
-        for _ in range(rng.integers(1, 3)):
-            if rng.random() < max(0.35, synthetic):
-                box = paste_mass(rng, image, masses, boxes)
+    x0, y0, cw, ch = window_of(rng, image, boxes, size, virtual)
+    window = (max(0, x0), max(0, y0), min(w, x0 + cw), min(h, y0 + ch))
+    if window[2] > window[0] and window[3] > window[1]:
+        for _ in range(rng.integers(0, crowd + 1)):
+            if rng.random() < max(0.35, synthetic + 0.2):
+                box = paste_mass(rng, image, masses, boxes, window, least)
             else:
-                box = paste_lesion(rng, image, pools["film"], boxes)
+                box = paste_lesion(rng, image, pools["film"], boxes, window)
             if box is not None:
                 boxes.append(box)
-    # The window of the stored image that fills `size` at the scale of `virtual`, with some zoom and stretch.
-    zx = size[0] / virtual[0] / np.exp(rng.uniform(-0.22, 0.18))
-    zy = size[1] / virtual[1] / np.exp(rng.uniform(-0.22, 0.18))
-    cw, ch = zx * w, zy * h
-    if zx < 0.9 and boxes and rng.random() < 0.8:
-        b = boxes[rng.integers(len(boxes))]
-        cx = rng.uniform(b[2] - cw / 2, b[0] + cw / 2) if b[2] - b[0] < cw else (b[0] + b[2]) / 2
-        cy = rng.uniform(b[3] - ch / 2, b[1] + ch / 2) if b[3] - b[1] < ch else (b[1] + b[3]) / 2
-    elif zx < 0.9:
-        # Somewhere in the breast.
-        small = image[::16, ::16]
-        ys, xs = np.where(small > 12)
-        k = rng.integers(len(xs)) if len(xs) else 0
-        cx, cy = (xs[k] * 16, ys[k] * 16) if len(xs) else (w / 2, h / 2)
-    else:
-        cx, cy = w / 2 + rng.uniform(-0.12, 0.12) * w, h / 2 + rng.uniform(-0.12, 0.12) * h
-    if zx < 0.9:
-        cx = np.clip(cx, min(cw, w) * 0.45, w - min(cw, w) * 0.45)
-        cy = np.clip(cy, min(ch, h) * 0.45, h - min(ch, h) * 0.45)
-    x0, y0 = int(round(cx - cw / 2)), int(round(cy - ch / 2))
-    cw, ch = max(8, int(round(cw))), max(8, int(round(ch)))
     canvas = np.zeros((ch, cw), np.float32)
     a, b, c, d = max(0, x0), max(0, y0), min(w, x0 + cw), min(h, y0 + ch)
     if c > a and d > b:

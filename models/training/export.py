@@ -71,7 +71,7 @@ def detector(folder, rounds=4):
     def batches():
         for _ in range(rounds):
             for size, count in zip(READING, (12, 6, 4, 3, 2)):
-                items = [data.sample(rng, pools, masses, size, size, 0.45)[0] for _ in range(count)]
+                items = [data.sample(rng, pools, masses, size, size, 0.45, 2, 0.14)[0] for _ in range(count)]
                 x = torch.from_numpy(np.stack(items))[:, None].expand(-1, 3, -1, -1)
                 yield x.contiguous(memory_format=torch.channels_last)
 
@@ -137,14 +137,15 @@ def main():
     parser.add_argument("source")
     parser.add_argument("out")
     parser.add_argument("--only", choices=["detector", "segmenter"])
+    parser.add_argument("--rounds", type=int, default=4, help="how often the batch norms see each size")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.only != "segmenter":
-        model, metadata, step = detector(args.folder)
+        model, metadata, step = detector(args.folder, args.rounds)
         metadata["step"] = str(step)
         write(model, metadata, os.path.join(args.out, "yolov3.safetensors"), load_detector, (320, 160))
     if args.only != "detector":
-        model, metadata, step = segmenter(args.folder, args.source)
+        model, metadata, step = segmenter(args.folder, args.source, count=4 * args.rounds)
         metadata["step"] = str(step)
         write(model, metadata, os.path.join(args.out, "unetpp.safetensors"), load_segmenter, (64, 64))
 

@@ -61,11 +61,11 @@ class Patches:
     def pick(self, rng, size, zoom=1.0):
         """One patch of size x size; `zoom` > 1 cuts a part of what would be size * zoom."""
         r = rng.random()
-        if r < 0.35:
+        if r < 0.50:
             image, mask, weight, cx, cy, longest = self.phantom(rng)
-        elif r < 0.65:
+        elif r < 0.88:
             image, mask, weight, cx, cy, longest = self.blended(rng)
-        elif r < 0.80 and self.real:
+        elif r < 0.95 and self.real:
             image, mask, weight, cx, cy, longest = self.measured(rng)
         else:
             image, mask, weight, cx, cy, longest = self.boxed(rng)
@@ -121,7 +121,7 @@ class Patches:
         truth = np.zeros_like(image)
         truth[py : py + ny, px : px + nx] = m
         inner = image[py : py + ny, px : px + nx]
-        contrast = rng.uniform(0.10, 0.35) * 255
+        contrast = rng.uniform(0.13, 0.40) * 255
         inner += np.where(inner > 0, contrast * d * np.clip(1.25 - inner / 255, 0.2, 1.0), 0)
         truth *= image > 0
         x0, y0, x1, y1 = data.tight(truth > 0.5) if (truth > 0.5).any() else (px, py, px + nx, py + ny)
@@ -159,7 +159,7 @@ def load_real(folder, source):
     from prepare_data import compact
 
     result = []
-    files = open(os.path.join(folder, "cesm.txt")).read().split("\n")
+    files = open(os.path.join(folder, "cesm512.txt")).read().split("\n")
     images = np.memmap(os.path.join(folder, "cesm512.u8"), np.uint8, mode="r").reshape(-1, 512, 512)
     val = data.split([os.path.basename(f).split("_")[0] for f in files], 0.15)
     for i, f in enumerate(files):

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import data
-from yolov3 import Yolov3, yolo_loss
+from yolov3 import Guides, Yolov3, yolo_loss
 
 READING = [(160, 320), (256, 512), (320, 640), (416, 832), (480, 960)]
 
@@ -51,12 +51,11 @@ def kmeans_anchors(boxes, seed=5):
 
 def sizes(rng, progress):
     """(size, virtual) of a batch."""
-    if progress < 0.3:
-        table = [((160, 320), (160, 320), 4), ((128, 256), (128, 256), 2), ((160, 320), (256, 512), 3), ((160, 320), (320, 640), 1)]
-    elif progress < 0.8:
-        table = [((160, 320), v, 1) for v in READING] + [((160, 320), (160, 320), 1), ((256, 512), (256, 512), 0.5)]
+    crop = (128, 192)
+    if progress < 0.5:
+        table = [(crop, v, 1) for v in READING]
     else:
-        table = [((160, 320), v, 1) for v in READING] + [(v, v, p) for v, p in zip(READING, (1.5, 1.2, 0.8, 0.3, 0.25))]
+        table = [(crop, v, 0.6) for v in READING] + [(v, v, p) for v, p in zip(READING, (1.2, 1.0, 0.6, 0.3, 0.2))]
     weights = np.array([t[2] for t in table], float)
     return table[rng.choice(len(table), p=weights / weights.sum())][:2]
 
@@ -66,8 +65,8 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--until", required=True)
     parser.add_argument("--start", default=None, help="when the schedule began, HH:MM; for --resume")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
@@ -82,16 +81,19 @@ def main():
     pools = data.load_pools(args.folder)["train"]
     masses = data.load_masses(args.folder)
     checkpoint = os.path.join(args.folder, "detector.pt")
-    model = Yolov3()
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
+    model, guides = Yolov3(), Guides()
+    parameters = [*model.parameters(), *guides.parameters()]
+    decay = [p for p in parameters if p.ndim > 1]
+    plain = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=True)
     step = 0
     if args.resume:
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        if "guides" in state:
+            guides.load_state_dict(state["guides"])
+            optimiser.load_state_dict(state["optimiser"])
         average, anchors, step = state["average"], state["anchors"], state["step"]
     else:
         boxes = [b for pool, n in ((pools["film"], 2), (pools["phantom"], 1), (pools["ffdm"], 1)) for bs in pool.boxes for b in bs for _ in range(n)]
@@ -102,25 +104,28 @@ def main():
     log = open(os.path.join(args.folder, "detector.csv"), "a" if args.resume else "w", buffering=1)
     writer = csv.writer(log)
     if not args.resume:
-        writer.writerow(["step", "seconds", "rate", "width", "virtual", "box", "objectness", "class", "norm"])
-    saved, size, virtual = time.time(), None, None
+        writer.writerow(["step", "seconds", "rate", "width", "virtual", "box", "objectness", "class", "guide", "norm"])
+    saved, size, virtual, first = time.time(), None, None, step
     while time.time() < end:
         now = time.time()
         progress = min(1.0, (now - start) / (end - start))
-        rate = args.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = args.rate * min(1.0, (step - first + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimiser.param_groups:
             group["lr"] = rate
         if size is None or step % 10 == 0 or step < 2:
             size, virtual = sizes(rng, progress)
-        batch = max(2, min(args.batch, int(args.batch * 51200 * 1.5 / (size[0] * size[1]))))
+        batch = max(2, min(args.batch, round(args.batch * 24576 / (size[0] * size[1]))))
         # Synthetic lesions first, more and more real ones later.
-        synthetic = 0.6 - 0.3 * progress
-        items = [data.sample(rng, pools, masses, size, virtual, synthetic) for _ in range(batch)]
+        synthetic = 0.8 - 0.4 * progress
+        crowd = 7 if progress < 0.5 else 2 if progress < 0.62 else 1
+        items = [data.sample(rng, pools, masses, size, virtual, synthetic, crowd, 0.28 - 0.14 * progress) for _ in range(batch)]
         x = torch.from_numpy(np.stack([i[0] for i in items]))[:, None].expand(-1, 3, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            outputs = model(x)
-        losses = yolo_loss(outputs, [torch.from_numpy(i[1]) for i in items], anchors, virtual)
+            outputs, features = model(x, features=True)
+            targets = [torch.from_numpy(i[1]) for i in items]
+            guide = guides.loss(features, targets, size)
+        losses = (*yolo_loss(outputs, targets, anchors, virtual), 4.0 * guide)
         loss = sum(losses)
         optimiser.zero_grad(set_to_none=True)
         if not torch.isfinite(loss):
@@ -142,11 +147,11 @@ def main():
                         average[k].copy_(v)
         writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", size[0], virtual[0]] + [f"{float(l.detach()):.4f}" for l in losses] + [f"{norm:.2f}"])
         if time.time() - saved > 240 or time.time() >= end:
-            state = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
+            state = {"model": model.state_dict(), "guides": guides.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
             torch.save(state, checkpoint + ".new")
             os.replace(checkpoint + ".new", checkpoint)
             saved = time.time()
-    state = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
+    state = {"model": model.state_dict(), "guides": guides.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
     torch.save(state, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)
     print("finished at step", step, flush=True)

@@ -34,14 +34,14 @@ def loss_of(logits, truth, known):
 
 def stage(rng, progress):
     """(size, zoom, batch)."""
-    if progress < 0.25:
+    if progress < 0.33:
         table = [(64, 1.0, 8, 1.0)]
-    elif progress < 0.5:
-        table = [(64, 1.0, 8, 0.4), (96, 1.0, 6, 0.6)]
-    elif progress < 0.75:
+    elif progress < 0.42:
+        table = [(64, 1.0, 8, 0.2), (96, 1.0, 6, 0.8)]
+    elif progress < 0.6:
         table = [(128, 1.0, 4, 0.6), (128, 1.6, 4, 0.4)]
     else:
-        table = [(128, 1.0, 4, 0.15), (128, 2.0, 4, 0.25), (192, 1.33, 3, 0.2), (256, 1.0, 2, 0.4)]
+        table = [(128, 2.0, 4, 0.2), (192, 1.33, 2, 0.5), (256, 1.0, 1, 0.3)]
     weights = np.array([t[3] for t in table])
     return table[rng.choice(len(table), p=weights / weights.sum())][:3]
 

@@ -53,10 +53,11 @@ class Yolov3(nn.Module):
             else:
                 nn.init.kaiming_normal_(c.conv.weight, a=0.1)
 
-    def forward(self, x):
+    def forward(self, x, features=False):
+        """With `features`: also the three stages and the three maps before the heads, for supervision while training."""
         convs = iter(self.convs)
         x = next(convs)(x)
-        stages = []
+        stages, wides = [], []
         for blocks in BLOCKS:
             x = next(convs)(x)
             for _ in range(blocks):
@@ -74,8 +75,9 @@ class Yolov3(nn.Module):
                 x = next(convs)(x)
             neck = x
             wide = next(convs)(x)
+            wides.append(wide)
             outputs.append(next(convs)(wide))
-        return outputs
+        return (outputs, stages[:1:-1] + wides) if features else outputs
 
     def exported(self):
         """The tensors by the names of the weights file."""
@@ -88,6 +90,37 @@ class Yolov3(nn.Module):
                 for part in ("weight", "bias", "running_mean", "running_var"):
                     tensors[f"conv.{i}.bn.{part}"] = getattr(c.bn, part).detach()
         return tensors
+
+
+class Guides(nn.Module):
+    """Maps "inside a lesion" from six places of the network: dense supervision, thrown away after training.
+
+    Each place learns its own map, so that the early stages need not wait for the late ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Conv2d(c, 1, 1) for c in (1024, 512, 256, 1024, 512, 256))
+        for head in self.heads:
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.constant_(head.bias, -2.0)
+
+    def loss(self, features, targets, size):
+        """`targets`: per image [n, 4] boxes in pixels of `size` (width, height); a lesion is the ellipse in its box."""
+        ys, xs = torch.meshgrid(torch.arange(2, size[1], 4), torch.arange(2, size[0], 4), indexing="ij")
+        truth = torch.zeros(len(targets), 1, *xs.shape)
+        for b, boxes in enumerate(targets):
+            for x0, y0, x1, y1 in boxes.tolist():
+                r = ((xs - (x0 + x1) / 2) / ((x1 - x0) / 2)) ** 2 + ((ys - (y0 + y1) / 2) / ((y1 - y0) / 2)) ** 2
+                truth[b, 0][r < 1] = 1.0
+        total = 0.0
+        for head, f in zip(self.heads, features):
+            logits = head(f).float()
+            goal = nn.functional.adaptive_avg_pool2d(truth, logits.shape[2:])
+            p = logits.sigmoid()
+            bce = nn.functional.binary_cross_entropy_with_logits(logits, goal)
+            dice = 1 - (2 * (p * goal).sum() + 1) / ((p * p).sum() + (goal * goal).sum() + 1)
+            total = total + bce + dice
+        return total / len(self.heads)
 
 
 def decode(outputs, anchors, net):
