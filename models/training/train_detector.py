@@ -109,7 +109,7 @@ def main():
     while time.time() < end:
         now = time.time()
         progress = min(1.0, (now - start) / (end - start))
-        rate = args.rate * min(1.0, (step - first + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = args.rate * min(1.0, (step - first + 1) / 8) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimiser.param_groups:
             group["lr"] = rate
         if size is None or step % 10 == 0 or step < 2:
@@ -138,7 +138,7 @@ def main():
             optimiser.step()
         step += 1
         if step % 4 == 0:
-            keep = min(0.985, (1 + step / 4) / (10 + step / 4))
+            keep = min(0.95, (1 + step / 4) / (10 + step / 4))
             with torch.no_grad():
                 for k, v in model.state_dict().items():
                     if v.dtype.is_floating_point:

@@ -171,7 +171,7 @@ def yolo_loss(outputs, targets, anchors, net):
     decoded = decode(outputs, anchors, net)
     size = torch.tensor(anchors) * torch.tensor(net, dtype=torch.float32)
     positives = 0
-    box_loss = obj_loss = class_loss = 0.0
+    box_loss = obj_loss = class_loss = torch.zeros(())
     goals = [torch.zeros_like(d[1]) for d in decoded]
     weights = [torch.ones_like(d[1]) for d in decoded]
     picked = [[] for _ in decoded]
