@@ -53,7 +53,7 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self { min_confidence: 0.1, nms_iou: 0.45, scales: SCALES.to_vec(), heads: 4 }
+        Self { min_confidence: 0.5, nms_iou: 0.45, scales: SCALES.to_vec(), heads: 4 }
     }
 }
 
