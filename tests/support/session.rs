@@ -72,7 +72,8 @@ pub fn ramp(width: usize, height: usize) -> Study {
 
 /// The ramp, read by the scripted models.
 pub fn scripted_session(lambda: f32, truth: Option<GroundTruth>) -> Session {
-    let request = Request { lambda, parameters: Parameters::default() };
+    let parameters = Parameters { min_confidence: 0.1, ..Parameters::default() };
+    let request = Request { lambda, parameters };
     read_study(Arc::new(ramp(400, 600)), truth.map(Arc::new), &mut scripted_models(), &request, &mut |_| {})
         .expect("scripted models do not fail")
 }
