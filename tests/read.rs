@@ -6,11 +6,12 @@ use std::process::{Command, Output};
 use image::{GrayImage, Luma};
 use mammoscope::cli::ModelArgs;
 use mammoscope::cli::read::{Args, lambda, read_inputs};
+use mammoscope::pipeline::Parameters;
 use mammoscope::session::{Report, Timings};
 use tempfile::TempDir;
 
 use crate::support::real_data;
-use crate::support::session::{scripted_models, scripted_session};
+use crate::support::session::{scripted_models, session_read_with};
 
 /// A folder with files made of a few images.
 struct Case {
@@ -69,7 +70,7 @@ fn reads_what_the_window_would() {
     let input = case.mammogram("case.png");
     assert!(case.read(&[input], None));
     assert_eq!(case.outputs(), ["case.json", "case.png"]);
-    let (mut read, mut session) = (case.report("case"), scripted_session(0.6, None).report());
+    let (mut read, mut session) = (case.report("case"), session_read_with(Parameters::default(), 0.6, None).report());
     // Another source of the same image, and other times.
     for report in [&mut read, &mut session] {
         report.timings_ms = Timings::default();

@@ -70,9 +70,13 @@ pub fn ramp(width: usize, height: usize) -> Study {
     Study { spacing, ..from_gray(image, "unnamed/ramp.png".into()) }
 }
 
-/// The ramp, read by the scripted models.
+/// The ramp, read by the scripted models with a threshold that keeps the doubtful mass.
 pub fn scripted_session(lambda: f32, truth: Option<GroundTruth>) -> Session {
-    let parameters = Parameters { min_confidence: 0.1, ..Parameters::default() };
+    session_read_with(Parameters { min_confidence: 0.1, ..Parameters::default() }, lambda, truth)
+}
+
+/// The ramp, read by the scripted models.
+pub fn session_read_with(parameters: Parameters, lambda: f32, truth: Option<GroundTruth>) -> Session {
     let request = Request { lambda, parameters };
     read_study(Arc::new(ramp(400, 600)), truth.map(Arc::new), &mut scripted_models(), &request, &mut |_| {})
         .expect("scripted models do not fail")
