@@ -65,6 +65,7 @@ impl Window {
             }),
             demonstration: None,
             frame_log: FrameLog::default(),
+            is_cleared: false,
         };
         let builder = Harness::builder().with_size(start.size).with_max_steps(30).wgpu();
         let harness = builder.build_eframe(|cc| App::new(cc, setup).expect("threads"));
@@ -344,6 +345,28 @@ fn files_and_folders_are_dropped_together() {
 }
 
 #[test]
+fn results_outlive_the_image_in_memory() {
+    let files =
+        &[("1.png", ""), ("2.png", ""), ("3.png", ""), ("4.png", ""), ("5.png", ""), ("6.png", ""), ("7.png", "")];
+    let script = Script::default();
+    let mut window = Window::open(Start { files, script: script.clone(), ..Start::default() });
+    window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+    window.press(Key::CloseBracket);
+    for _ in 1..files.len() {
+        window.press(Key::ArrowRight);
+        window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
+    }
+    let run = script.scales_run.load(Ordering::Relaxed);
+    for _ in 1..files.len() {
+        window.press(Key::ArrowLeft);
+        window.wait_until("an image", |app| app.session().is_some());
+    }
+    window.check_status("2 findings at λ 0.61");
+    assert!(window.app().session().expect("an image").missing_outlines().is_empty());
+    assert_eq!(script.scales_run.load(Ordering::Relaxed), run, "nothing is analysed twice");
+}
+
+#[test]
 fn frames_keep_coming_while_the_networks_run() {
     let script = Script::slow(400);
     let mut window = Window::open(Start { script: script.clone(), ..Start::default() });
@@ -451,8 +474,7 @@ fn opened_files_are_remembered() {
 fn readers_who_look_first_open_without_marks() {
     let settings = "marks_on_open = false\nanalyse_on_open = false";
     let mut window = Window::open(Start { settings, ..Start::default() });
-    window.wait_until("an image", |app| app.session().is_some());
-    window.check_status("Not analysed");
+    window.wait_until("an image", |app| app.status() == "Not analysed");
     assert!(!window.app().layers().candidates && !window.app().layers().heatmap);
     window.press(Key::Space);
     assert!(window.app().layers().candidates);

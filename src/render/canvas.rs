@@ -43,16 +43,26 @@ impl Canvas {
     /// Starts drawing afresh, on `background`.
     pub fn draw<'a>(&self, encoder: &'a mut wgpu::CommandEncoder, background: [u8; 3]) -> wgpu::RenderPass<'a> {
         let [r, g, b] = background.map(|v| f64::from(v) / 255.0);
+        self.begin(encoder, wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a: 1.0 }))
+    }
+
+    /// Goes on drawing on what is there.
+    pub fn draw_on<'a>(&self, encoder: &'a mut wgpu::CommandEncoder) -> wgpu::RenderPass<'a> {
+        self.begin(encoder, wgpu::LoadOp::Load)
+    }
+
+    fn begin<'a>(
+        &self,
+        encoder: &'a mut wgpu::CommandEncoder,
+        load: wgpu::LoadOp<wgpu::Color>,
+    ) -> wgpu::RenderPass<'a> {
         encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("canvas"),
             color_attachments: &[Some(wgpu::RenderPassColorAttachment {
                 view: &self.view,
                 depth_slice: None,
                 resolve_target: None,
-                ops: wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a: 1.0 }),
-                    store: wgpu::StoreOp::Store,
-                },
+                ops: wgpu::Operations { load, store: wgpu::StoreOp::Store },
             })],
             ..Default::default()
         })

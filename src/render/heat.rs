@@ -95,7 +95,7 @@ impl HeatPass {
 }
 
 /// The part of the image outside which Ms is 0.
-fn warm_part(fused: &FusedMask) -> PixelRect {
+pub(super) fn warm_part(fused: &FusedMask) -> PixelRect {
     let ends = |edges: &[usize]| Some((*edges.first()?, *edges.last()?));
     match (ends(fused.xs()), ends(fused.ys())) {
         (Some((x0, x1)), Some((y0, y1))) => PixelRect::new(x0, y0, x1, y1),

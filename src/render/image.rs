@@ -11,6 +11,7 @@ use super::tiles::{Slice, Tile, slices, texture_size, tiles};
 use super::transform::ViewTransform;
 use super::uniforms::{Sampling, VIEW_BYTES, VIEW_STRIDE, set_scissor, view_words};
 use crate::raster::GrayImage;
+use crate::space::PixelRect;
 use crate::study::{Grayscale, Study};
 
 /// Copied to the device per frame at most; the mip levels of a large mammogram fit, so the first frame shows all of it.
@@ -63,6 +64,12 @@ impl ImageHandle {
     /// Whether the air of a mammogram is on the right of the image as stored, judged by brightness.
     pub fn darker_on_right(&self) -> bool {
         self.0.darker_on_right
+    }
+
+    /// In how many frames, about, all of it is copied to the device.
+    pub fn upload_frames(&self) -> u32 {
+        let pixels: usize = (0..=MIP_LEVELS).map(|level| self.level(level).data().len()).sum();
+        (2 * pixels).div_ceil(UPLOAD_BYTES) as u32
     }
 
     /// Names the image without keeping it alive.
@@ -161,7 +168,8 @@ impl ImagePass {
         view.place(queue, &paint.transform, place, &tiles, sampling);
     }
 
-    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint, place: CanvasPlace) {
+    /// Draws the `part` of the image.
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint, place: CanvasPlace, part: PixelRect) {
         let resident = self.images.iter().find(|resident| resident.is(&paint.image));
         let (Some(resident), Some(view)) = (resident, self.views.get(&paint.id)) else { return };
         pass.set_pipeline(match view.sampling {
@@ -170,7 +178,7 @@ impl ImagePass {
             _ => &self.between,
         });
         for (index, tile) in resident.tiles.iter().enumerate() {
-            if set_scissor(pass, &paint.transform, place, tile.tile.core) {
+            if set_scissor(pass, &paint.transform, place, tile.tile.core.intersection(part)) {
                 pass.set_bind_group(0, &view.bind_group, &[(index as u64 * VIEW_STRIDE) as u32]);
                 pass.set_bind_group(1, &tile.bind_group, &[]);
                 pass.draw(0..3, 0..1);
@@ -293,7 +301,7 @@ impl View {
 }
 
 /// Between the two mip levels whose pixels are just smaller and just larger than the screen's.
-fn sampling(zoom: f64, finest: u32) -> Sampling {
+pub(super) fn sampling(zoom: f64, finest: u32) -> Sampling {
     let detail = (-zoom.log2()).clamp(0.0, f64::from(MIP_LEVELS));
     let (level, blend) = (detail as u32, detail.fract() as f32);
     let ready = level >= finest;

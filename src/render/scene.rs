@@ -7,10 +7,12 @@ use eframe::egui_wgpu::{CallbackResources, CallbackTrait, ScreenDescriptor};
 use egui::PaintCallbackInfo;
 
 use super::canvas::{CANVAS_FORMAT, Canvas, CanvasPlace, CopyPass};
-use super::heat::{Heat, HeatPass};
-use super::image::{ImageData, ImageHandle, ImagePass};
+use super::heat::{Heat, HeatPass, warm_part};
+use super::image::{ImageData, ImageHandle, ImagePass, sampling};
 use super::transform::ViewTransform;
+use super::uniforms::Sampling;
 use crate::session::Reading;
+use crate::space::PixelRect;
 
 /// Draws an image; for `egui_wgpu::Callback::new_paint_callback` with the transform's area.
 pub struct ScenePaint {
@@ -67,8 +69,8 @@ struct View {
 /// What is on a canvas; it keeps nothing alive.
 struct Drawn {
     image: Weak<ImageData>,
-    /// The finest mip level that was there to draw.
-    finest: u32,
+    /// The mip levels it was drawn from.
+    sampling: Sampling,
     transform: ViewTransform,
     lut: Weak<Vec<u16>>,
     heat: Option<(Weak<Reading>, f32)>,
@@ -79,7 +81,7 @@ impl Drawn {
     fn new(paint: &ScenePaint, finest: u32) -> Self {
         Self {
             image: paint.image.downgrade(),
-            finest,
+            sampling: sampling(paint.transform.zoom, finest),
             transform: paint.transform,
             lut: Arc::downgrade(&paint.lut),
             heat: paint.heat.as_ref().map(|heat| (Arc::downgrade(&heat.reading), heat.opacity)),
@@ -93,11 +95,34 @@ impl Drawn {
             (Some(a), Some(b)) => a.0.ptr_eq(&b.0) && a.1 == b.1,
             _ => false,
         };
-        heat && self.image.ptr_eq(&other.image)
-            && self.finest == other.finest
+        heat && self.looks_like_under_heat(other)
+    }
+
+    fn looks_like_under_heat(&self, other: &Self) -> bool {
+        self.image.ptr_eq(&other.image)
+            && self.sampling == other.sampling
             && self.transform == other.transform
             && self.lut.ptr_eq(&other.lut)
             && self.background == other.background
+    }
+}
+
+impl Drawn {
+    /// The part of the image that alone looks different, where only the heat has changed and is still known.
+    fn changed_part(&self, other: &Self) -> Option<PixelRect> {
+        if !self.looks_like_under_heat(other) {
+            return None;
+        }
+        let part = |drawn: &Self| match &drawn.heat {
+            Some((reading, _)) => Some(warm_part(&reading.upgrade()?.fused)),
+            None => Some(PixelRect::default()),
+        };
+        let (a, b) = (part(self)?, part(other)?);
+        Some(match (a.is_empty(), b.is_empty()) {
+            (true, _) => b,
+            (_, true) => a,
+            _ => PixelRect::new(a.x0.min(b.x0), a.y0.min(b.y0), a.x1.max(b.x1), a.y1.max(b.y1)),
+        })
     }
 }
 
@@ -130,11 +155,15 @@ impl ScenePass {
         let canvas = match before {
             Some(view) if view.drawn.looks_like(&wanted) => view.canvas,
             other => {
+                let changed = other.as_ref().and_then(|view| view.drawn.changed_part(&wanted));
                 let canvas = other.map_or_else(|| self.copy.canvas(device, queue, place), |view| view.canvas);
                 self.image.prepare(device, queue, paint, place, upload.finest);
                 self.heat.prepare(device, queue, paint, place);
-                let mut pass = canvas.draw(encoder, paint.background);
-                self.image.draw(&mut pass, paint, place);
+                let (mut pass, part) = match changed {
+                    Some(part) => (canvas.draw_on(encoder), part),
+                    None => (canvas.draw(encoder, paint.background), paint.image.level(0).bounds()),
+                };
+                self.image.draw(&mut pass, paint, place, part);
                 self.heat.draw(&mut pass, paint, place);
                 canvas
             }

@@ -75,8 +75,10 @@ impl Session {
         session
     }
 
+    /// Outlines of other λ are left behind: they take memory, and can be had again.
     pub fn into_results(self) -> Results {
-        let Self { reading, truth, lambda, outlines, .. } = self;
+        let Self { reading, truth, lambda, mut outlines, candidates, .. } = self;
+        outlines.retain(|rect, _| candidates.iter().any(|candidate| candidate.rect == *rect));
         Results { reading, truth, lambda, outlines }
     }
 

@@ -12,14 +12,14 @@ use super::frame_log::FrameLog;
 use super::notices::{Notices, Tone};
 use super::settings::{Settings, SettingsStore};
 use super::viewport::{Layers, Scene, ViewState, ViewportEvent, viewport_ui};
-use super::{panels, theme, updates};
+use super::{frame_log, panels, theme, updates};
 use crate::pipeline::Parameters;
 use crate::render;
 use crate::session::Session;
 use crate::worker::{AnalyseJob, FileJob, ImageId, Job, JobId, ModelFactory, OutlineJob, PrefetchJob, Wake, Worker};
 
 /// How often a frame comes while work runs, so that progress is seen to move.
-const WORKING_FRAME: Duration = Duration::from_millis(30);
+const WORKING_FRAME: Duration = Duration::from_millis(28);
 
 /// What a window starts with.
 pub struct Setup {
@@ -31,6 +31,8 @@ pub struct Setup {
     /// The demonstration case, if it is installed.
     pub demonstration: Option<PathBuf>,
     pub frame_log: FrameLog,
+    /// Whether the surface is cleared to [`eframe::App::clear_color`]; else each frame fills it.
+    pub is_cleared: bool,
 }
 
 /// The window.
@@ -49,6 +51,8 @@ pub struct App {
     pub(super) demonstration: Option<PathBuf>,
     pub(super) help_is_open: bool,
     pub(super) frame_log: FrameLog,
+    is_cleared: bool,
+    pub(super) first_look: FirstLook,
 }
 
 /// What an order is for.
@@ -59,6 +63,15 @@ pub enum Task {
     Truth,
     Export,
     Settings,
+}
+
+/// An image that has just been opened is seen, and all of it copied to the graphics card, before its analysis begins and
+/// takes the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLook {
+    /// So many frames are still to be drawn.
+    Frames(u32),
+    Over,
 }
 
 /// The networks.
@@ -93,6 +106,8 @@ impl App {
             demonstration: setup.demonstration,
             help_is_open: false,
             frame_log: setup.frame_log,
+            is_cleared: setup.is_cleared,
+            first_look: FirstLook::Over,
         };
         if let Some(notice) = app.settings.notice.take() {
             app.notices.say(Tone::Warning, notice);
@@ -162,6 +177,7 @@ impl App {
 
     /// Takes up the shown image where it was left: analyses it, or asks for the outlines that are missing.
     pub(super) fn continue_reading(&mut self) {
+        self.first_look = FirstLook::Over;
         let Some(open) = self.files.shown() else { return };
         match open.analysis {
             Analysis::None if self.settings.current.analyse_on_open => self.analyse(),
@@ -201,7 +217,9 @@ impl App {
 
     /// True while something runs whose progress is to be seen.
     pub fn is_working(&self) -> bool {
-        self.worker.is_inferring() || self.tasks.values().any(|task| *task != Task::Settings)
+        self.worker.is_inferring()
+            || self.first_look != FirstLook::Over
+            || self.tasks.values().any(|task| *task != Task::Settings)
     }
 
     /// Commands of dropped files, keys and answered dialogs.
@@ -240,6 +258,10 @@ impl App {
             ViewportEvent::Select(index) => Command::Reading(ReadingCommand::Select(index)),
         }));
         self.frame_log.image_drawn();
+        if let FirstLook::Frames(left) = &mut self.first_look {
+            *left = left.saturating_sub(1);
+            ui.ctx().request_repaint();
+        }
     }
 }
 
@@ -247,6 +269,9 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         for update in self.worker.poll() {
             updates::apply(self, update);
+        }
+        if self.first_look == FirstLook::Frames(0) {
+            self.continue_reading();
         }
         if let Some(rest) = self.notices.expire(Instant::now()) {
             ctx.request_repaint_after(rest);
@@ -259,6 +284,9 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.frame_log.frame_begins(self.worker.is_inferring());
+        if !self.is_cleared {
+            ui.painter().rect_filled(ctx.content_rect(), 0.0, theme::background(ui.visuals()));
+        }
         let mut commands = Vec::new();
         panels::top_bar::top_bar_ui(ui, self, &mut commands);
         panels::status::status_ui(ui, self, &mut commands);
@@ -283,12 +311,15 @@ impl eframe::App for App {
         if self.is_working() {
             ctx.request_repaint_after(WORKING_FRAME);
         }
-        if self.frame_log.is_complete(self.is_working()) {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        self.frame_log.frame_ends();
+        match self.frame_log.next(self.is_working(), self.files.neighbour(1).is_none()) {
+            frame_log::Next::Wait => {}
+            frame_log::Next::Step => commands::execute(self, &ctx, Command::File(FileCommand::Step(1))),
+            frame_log::Next::Close => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
         }
     }
 
-    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
-        [0.0, 0.0, 0.0, 1.0]
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        theme::background(visuals).to_normalized_gamma_f32()
     }
 }

@@ -11,17 +11,22 @@ use super::frame_log::FrameLog;
 use super::settings::SettingsStore;
 use crate::inference::{self, ModelOptions};
 use crate::resources;
+use crate::worker;
 
 /// Opens the window on `inputs` (the demonstration case when empty) and runs until it is closed.
 pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
     let frame_log = FrameLog::from_environment();
     let setup = Setup {
         inputs,
-        models: Box::new(move || inference::load(&options)),
+        models: Box::new(move || {
+            worker::lower_this_thread();
+            inference::load(&options)
+        }),
         settings: SettingsStore::of_user(),
         picker: system_picker(),
         demonstration: resources::demonstration_case(),
         frame_log,
+        is_cleared: true,
     };
     let viewport = egui::ViewportBuilder::default()
         .with_title("Mammoscope")

@@ -13,10 +13,10 @@ use super::settings;
 /// Colours beyond those of egui's visuals.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
-    /// Behind the panels' contents.
+    /// Behind bars and panels.
     pub panel: Color32,
-    /// Bars at the window's edges.
-    pub bar: Color32,
+    /// Behind what floats over them: menus, notices, the help.
+    pub floating: Color32,
     /// Lines between parts.
     pub line: Color32,
     pub widget: Color32,
@@ -34,7 +34,7 @@ pub struct Palette {
 
 const DARK: Palette = Palette {
     panel: Color32::from_rgb(22, 25, 29),
-    bar: Color32::from_rgb(28, 32, 37),
+    floating: Color32::from_rgb(28, 32, 37),
     line: Color32::from_rgb(44, 50, 57),
     widget: Color32::from_rgb(41, 47, 54),
     widget_hovered: Color32::from_rgb(53, 61, 70),
@@ -50,7 +50,7 @@ const DARK: Palette = Palette {
 
 const LIGHT: Palette = Palette {
     panel: Color32::from_rgb(244, 246, 248),
-    bar: Color32::from_rgb(232, 236, 240),
+    floating: Color32::from_rgb(232, 236, 240),
     line: Color32::from_rgb(208, 214, 220),
     widget: Color32::from_rgb(222, 227, 232),
     widget_hovered: Color32::from_rgb(208, 215, 222),
@@ -70,6 +70,11 @@ const STRONG: &str = "strong";
 pub const ROW: f32 = 24.0;
 /// Around a panel's contents.
 pub const PANEL_MARGIN: Margin = Margin { left: 12, right: 12, top: 8, bottom: 8 };
+
+/// Behind everything: the window is cleared to it, as filling panels would take most of a frame's time without a graphics card.
+pub fn background(visuals: &Visuals) -> Color32 {
+    visuals.panel_fill
+}
 
 /// The colours in use.
 pub fn palette(ui: &egui::Ui) -> &'static Palette {
@@ -140,31 +145,31 @@ fn visuals(palette: &Palette, theme: settings::Theme) -> Visuals {
         settings::Theme::Dark => Visuals::dark(),
         settings::Theme::Light => Visuals::light(),
     };
-    let widget = |fill: Color32, text: Color32, outline: Color32| WidgetVisuals {
+    let widget = |fill: Color32, text: Color32, outline: Stroke| WidgetVisuals {
         bg_fill: fill,
         weak_bg_fill: fill,
-        bg_stroke: Stroke::new(1.0, outline),
+        bg_stroke: outline,
         corner_radius: CornerRadius::same(4),
         fg_stroke: Stroke::new(1.0, text),
         expansion: 0.0,
     };
     let mut visuals = Visuals {
         widgets: Widgets {
-            noninteractive: widget(palette.panel, palette.text, palette.line),
-            inactive: widget(palette.widget, palette.text, palette.widget),
-            hovered: widget(palette.widget_hovered, palette.strong, palette.widget_hovered),
-            active: widget(palette.accent_faint, palette.strong, palette.accent),
-            open: widget(palette.widget_hovered, palette.strong, palette.widget_hovered),
+            noninteractive: widget(palette.panel, palette.text, Stroke::new(1.0, palette.line)),
+            inactive: widget(palette.widget, palette.text, Stroke::NONE),
+            hovered: widget(palette.widget_hovered, palette.strong, Stroke::NONE),
+            active: widget(palette.accent_faint, palette.strong, Stroke::new(1.0, palette.accent)),
+            open: widget(palette.widget_hovered, palette.strong, Stroke::NONE),
         },
         weak_text_color: Some(palette.weak),
         hyperlink_color: palette.accent,
-        faint_bg_color: palette.bar,
+        faint_bg_color: palette.floating,
         extreme_bg_color: if base.dark_mode { Color32::from_rgb(14, 16, 19) } else { Color32::WHITE },
         warn_fg_color: palette.warning,
         error_fg_color: palette.error,
         window_corner_radius: CornerRadius::same(8),
         menu_corner_radius: CornerRadius::same(6),
-        window_fill: palette.bar,
+        window_fill: palette.floating,
         window_stroke: Stroke::new(1.0, palette.line),
         panel_fill: palette.panel,
         popup_shadow: Shadow { offset: [0, 4], blur: 12, spread: 0, color: Color32::from_black_alpha(110) },

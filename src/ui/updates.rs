@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::app::{App, Engine, Task};
+use super::app::{App, Engine, FirstLook, Task};
 use super::commands;
 use super::files::{Analysis, OpenImage, State, name_of};
 use super::notices::Tone;
@@ -91,6 +91,7 @@ fn opened(app: &mut App, image: ImageId, handle: ImageHandle) {
     let State::Opening(_, results) = &mut entry.state else { return };
     let results = results.take().map(|results| *results);
     let is_new = results.is_none();
+    let first_look = FirstLook::Frames(handle.upload_frames() + 1);
     let mut open = Box::new(OpenImage::new(handle, results));
     if is_new {
         open.session.set_lambda(lambda);
@@ -98,10 +99,11 @@ fn opened(app: &mut App, image: ImageId, handle: ImageHandle) {
     entry.state = State::Open(open);
     app.files.make_room();
     if app.files.current_id() == Some(image) {
+        app.frame_log.image_opened();
         if is_new && !app.settings.current.marks_on_open {
             commands::hide_all(app);
         }
-        app.continue_reading();
+        app.first_look = first_look;
     }
 }
 

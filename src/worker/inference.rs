@@ -161,6 +161,7 @@ impl Reader {
         let Order { id, cancel, mut job } = order;
         let mut levels = job.reading.fused.levels().to_vec();
         levels.sort_by(|a, b| (a - job.lambda).abs().total_cmp(&(b - job.lambda).abs()));
+        let mut pixels = 0;
         for level in levels.into_iter().take(PREFETCH_LEVELS) {
             for candidate in job.reading.fused.candidates(level) {
                 if cancel.is_set() || inbox.is_wanted() {
@@ -169,13 +170,14 @@ impl Reader {
                 if !job.known.insert(candidate.rect) {
                     continue;
                 }
-                if job.known.len() > PREFETCH_BOXES {
+                if pixels > PREFETCH_PIXELS {
                     reply.say(Update::OutlinesDone { id, image: job.image });
                     return;
                 }
                 let rect = candidate.rect;
                 match guard("", || self.outline(job.image, &job.study, rect, &job.parameters, &cancel)) {
                     Ok(outline) => {
+                        pixels += outline.probability.data().len();
                         reply.say(Update::Outlined { image: job.image, rect, outline });
                     }
                     Err(Failure::Cancelled) => return,
@@ -226,6 +228,6 @@ impl Reader {
     }
 }
 
-/// Bounds on what is outlined unasked: memory, and the machine's warmth.
+/// Bounds on what is outlined unasked: time, and pixels of probability of 4 bytes each.
 const PREFETCH_LEVELS: usize = 64;
-const PREFETCH_BOXES: usize = 200;
+const PREFETCH_PIXELS: usize = 40 << 20;

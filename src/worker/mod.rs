@@ -12,7 +12,7 @@ mod io;
 mod priority;
 mod protocol;
 
-pub use priority::start_inference_pool;
+pub use priority::{lower_this_thread, start_inference_pool};
 pub use protocol::{AnalyseJob, FileJob, ImageId, Job, JobId, OutlineJob, PrefetchJob, Update};
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use crate::space::PixelRect;
 /// Called from a background thread whenever there is something to poll.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Makes the models, on the inference thread.
+/// Makes the models, on the inference thread; may lower that thread's priority too.
 pub type ModelFactory = Box<dyn FnOnce() -> anyhow::Result<Models> + Send>;
 
 /// The IO queue is full: the caller asks again later or says so.
@@ -101,7 +101,6 @@ const UPDATE_QUEUE: usize = 256;
 impl Worker {
     /// Starts both threads; the models load at once, in the background. `wake` is called from them.
     pub fn start(models: ModelFactory, wake: Wake) -> std::io::Result<Self> {
-        priority::start_inference_pool(None);
         let (analyse, outline, prefetch) = (Lane::new(), Lane::new(), Lane::new());
         let (io, orders) = bounded(IO_QUEUE);
         let (sender, updates) = bounded(UPDATE_QUEUE);
@@ -112,10 +111,8 @@ impl Worker {
             prefetch: prefetch.take.clone(),
         };
         let inference_reply = reply.clone();
-        std::thread::Builder::new().name("inference".into()).spawn(move || {
-            priority::lower_this_thread();
-            inference::run(models, &inbox, &inference_reply);
-        })?;
+        let inference = std::thread::Builder::new().name("inference".into());
+        inference.spawn(move || inference::run(models, &inbox, &inference_reply))?;
         let io_thread = std::thread::Builder::new().name("io".into()).spawn(move || io::run(&orders, &reply))?;
         Ok(Self {
             analyse,

@@ -1,9 +1,9 @@
 //! Inference yields to the window: its threads run at a lower priority, so that frames keep coming on machines of few cores.
 
-/// Steps of niceness: a tenth of the window's share where both want the processor, and not so little that other programs
-/// starve an analysis.
+/// Steps of niceness, the most there are: with less, frames drawn without a graphics card wait for a network's layer now and
+/// then, for 50 ms and more where there are two cores.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 
 /// Lowers the calling thread's priority, and that of the threads it will start. Where that is not possible, nothing happens.
 pub fn lower_this_thread() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::app::{App, Task};
+use super::super::app::{App, FirstLook, Task};
 use super::super::dialogs::Question;
 use super::super::files::{Analysis, OpenImage, State};
 use super::super::notices::Tone;
@@ -95,6 +95,7 @@ pub fn show(app: &mut App, image: ImageId) {
         app.worker.stop_inference();
         app.files.open_images_mut().for_each(OpenImage::forget_work);
     }
+    app.first_look = FirstLook::Over;
     app.files.show(image);
     let Some(entry) = app.files.get_mut(image) else { return };
     let path = entry.path.clone();

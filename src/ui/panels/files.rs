@@ -10,7 +10,7 @@ use super::parts::{fact, section};
 use crate::study::Laterality;
 
 pub fn files_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
-    let frame = egui::Frame::new().fill(palette(ui).panel).inner_margin(theme::PANEL_MARGIN);
+    let frame = egui::Frame::new().inner_margin(theme::PANEL_MARGIN);
     egui::Panel::left("files").frame(frame).default_size(224.0).size_range(160.0..=420.0).show(ui, |ui| {
         if let Some(image) = app.files.shown() {
             egui::Panel::bottom("facts")

@@ -119,7 +119,7 @@ fn scales_ui(ui: &mut Ui, image: &OpenImage, candidate: &Candidate) {
             egui::Rect::from_min_max(egui::pos2(left, rect.bottom() - height), egui::pos2(left + 5.0, rect.bottom()));
         let on = fired.contains(size);
         let color = if on { egui::Color32::from_rgb(r, g, b) } else { palette(ui).widget_hovered };
-        ui.painter().rect_filled(bar, 1.0, color);
+        ui.painter().rect_filled(bar, 0.0, color);
     }
     let names = fired.iter().map(NetSize::to_string).collect::<Vec<_>>().join(", ");
     response.on_hover_text(format!("{} of {} scales: {names}", fired.len(), all.len()));

@@ -1,6 +1,6 @@
 //! Which marks are drawn, each with the look that it has on the image.
 
-use egui::{Color32, Ui};
+use egui::{Color32, Mesh, Rect, Ui};
 
 use super::super::app::App;
 use super::super::commands::{Command, LayerCommand};
@@ -47,18 +47,30 @@ fn heatmap_row(ui: &mut Ui, on: &mut bool) {
         ui.checkbox(on, "Heatmap of Ms").on_hover_text("H");
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let (chip, _) = ui.allocate_exact_size(egui::vec2(36.0, 16.0), egui::Sense::hover());
-            let rect = chip.shrink2(egui::vec2(0.0, 3.0));
-            let steps = 36;
-            for step in 0..steps {
-                let [r, g, b, _] = marks::heat_color((step as f32 + 0.5) / steps as f32);
-                let left = rect.left() + step as f32;
-                let part =
-                    egui::Rect::from_min_max(egui::pos2(left, rect.top()), egui::pos2(left + 1.0, rect.bottom()));
-                ui.painter().rect_filled(part, 0.0, Color32::from_rgb(r, g, b));
-            }
+            ui.painter().add(gradient(chip.shrink2(egui::vec2(0.0, 3.0))));
         });
     });
 }
+
+/// The heatmap's colours from 0 to 1, as one mesh.
+fn gradient(rect: Rect) -> Mesh {
+    let mut mesh = Mesh::default();
+    for step in 0..=GRADIENT_STEPS {
+        let part = step as f32 / GRADIENT_STEPS as f32;
+        let [r, g, b, _] = marks::heat_color(part.max(0.01));
+        let x = egui::lerp(rect.x_range(), part);
+        mesh.colored_vertex(egui::pos2(x, rect.top()), Color32::from_rgb(r, g, b));
+        mesh.colored_vertex(egui::pos2(x, rect.bottom()), Color32::from_rgb(r, g, b));
+        if step > 0 {
+            let last = 2 * step;
+            mesh.add_triangle(last - 2, last - 1, last);
+            mesh.add_triangle(last - 1, last, last + 1);
+        }
+    }
+    mesh
+}
+
+const GRADIENT_STEPS: u32 = 12;
 
 /// The choice between all scales and one of them.
 fn scale_ui(ui: &mut Ui, layers: &mut super::super::viewport::Layers, image: &OpenImage) {

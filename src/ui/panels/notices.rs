@@ -31,7 +31,7 @@ fn notice_ui(ui: &mut egui::Ui, notice: &Notice, commands: &mut Vec<Command>) {
         Tone::Error => palette.error,
     };
     let frame = egui::Frame::new()
-        .fill(palette.bar)
+        .fill(palette.floating)
         .stroke(Stroke::new(1.0, palette.line))
         .shadow(ui.visuals().popup_shadow)
         .corner_radius(6)

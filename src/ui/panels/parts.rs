@@ -37,7 +37,7 @@ pub fn fact(ui: &mut Ui, name: &str, value: impl Into<String>) -> egui::Response
 pub fn line_swatch(ui: &mut Ui, mark: &Mark) {
     let (chip, _) = ui.allocate_exact_size(egui::vec2(36.0, 16.0), egui::Sense::hover());
     let rect = chip.shrink2(egui::vec2(6.0, 2.0));
-    ui.painter().rect_filled(chip, 3.0, Color32::from_gray(8));
+    ui.painter().rect_filled(chip, 0.0, Color32::from_gray(8));
     let [r, g, b] = mark.color;
     let stroke = Stroke::new(mark.width, Color32::from_rgb(r, g, b));
     paint_line(ui.painter(), rect, stroke, mark.line);

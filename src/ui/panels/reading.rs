@@ -5,14 +5,14 @@ use egui::Ui;
 use super::super::app::App;
 use super::super::commands::{Command, ViewCommand};
 use super::super::files::OpenImage;
-use super::super::theme::{self, palette};
+use super::super::theme;
 use super::parts::{fact, section};
 use super::{findings, lambda, layers, truth};
 use crate::study::Voi;
 
 pub fn reading_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
     let Some(image) = app.files.shown() else { return };
-    let frame = egui::Frame::new().fill(palette(ui).panel).inner_margin(theme::PANEL_MARGIN);
+    let frame = egui::Frame::new().inner_margin(theme::PANEL_MARGIN);
     egui::Panel::right("reading").frame(frame).default_size(328.0).size_range(296.0..=520.0).show(ui, |ui| {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             section(ui, "Operating point", |ui| lambda::lambda_ui(ui, image, commands));

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::super::app::{App, Engine, Task};
+use super::super::app::{App, Engine, FirstLook, Task};
 use super::super::commands::{Command, ReadingCommand};
 use super::super::files::{Analysis, OpenImage, State};
 use super::super::notices::Tone;
@@ -48,6 +48,7 @@ pub fn words(app: &App) -> Words {
 
 fn image_words(app: &App, image: &OpenImage) -> Words {
     match &image.analysis {
+        Analysis::None if app.first_look != FirstLook::Over => Words::plain("Opening…"),
         Analysis::None => match &app.engine {
             Engine::Failed(_) => Words::trouble("Not analysed: the networks could not be loaded"),
             Engine::Loading | Engine::Ready(_) => Words::plain("Not analysed"),
@@ -85,7 +86,7 @@ fn findings_words(image: &OpenImage) -> Words {
 }
 
 pub fn status_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
-    let frame = egui::Frame::new().fill(palette(ui).bar).inner_margin(egui::Margin::symmetric(12, 2));
+    let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(12, 2));
     egui::Panel::bottom("status bar").frame(frame).exact_size(30.0).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             let words = words(app);
@@ -109,6 +110,7 @@ pub fn status_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
                     if let Some(image) = app.files.shown()
                         && matches!(image.analysis, Analysis::None | Analysis::Cancelled | Analysis::Failed(_))
                         && !matches!(app.engine, Engine::Failed(_))
+                        && app.first_look == FirstLook::Over
                         && ui.button("Analyse").clicked()
                     {
                         commands.push(Command::Reading(ReadingCommand::Analyse));

@@ -11,12 +11,11 @@ use crate::RESEARCH_USE;
 use crate::export::EXPORTERS;
 
 pub fn top_bar_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
-    let frame = egui::Frame::new().fill(palette(ui).bar).inner_margin(egui::Margin::symmetric(8, 4));
+    let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(8, 4));
     egui::Panel::top("top bar").frame(frame).exact_size(36.0).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.visuals_mut().widgets.inactive.weak_bg_fill = egui::Color32::TRANSPARENT;
-            ui.visuals_mut().widgets.inactive.bg_stroke = egui::Stroke::NONE;
             ui.menu_button("File", |ui| file_menu(ui, app, commands));
             ui.menu_button("Image", |ui| image_menu(ui, app, commands));
             ui.menu_button("Settings", |ui| settings_menu(ui, app, commands));

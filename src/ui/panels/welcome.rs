@@ -5,10 +5,9 @@ use egui::{Align2, Color32, Context, Ui};
 use super::super::app::App;
 use super::super::commands::{Command, FileCommand};
 use super::super::files::State;
-use super::super::theme;
+use super::super::theme::{self, palette};
 
 pub fn welcome_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
-    ui.painter().rect_filled(ui.max_rect(), 0.0, Color32::BLACK);
     let (title, text) = match app.files.current().map(|entry| (&entry.state, entry.name())) {
         Some((State::Failed(why), name)) => (name, why.clone()),
         Some((_, name)) => (name, "Opening…".into()),
@@ -22,9 +21,9 @@ pub fn welcome_ui(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
     let middle = egui::Rect::from_center_size(area.center(), egui::vec2(area.width().min(520.0), 160.0));
     ui.scope_builder(egui::UiBuilder::new().max_rect(middle), |ui| {
         ui.vertical_centered(|ui| {
-            ui.label(egui::RichText::new(title).font(theme::strong_font(15.0)).color(Color32::from_gray(230)));
+            ui.label(egui::RichText::new(title).font(theme::strong_font(15.0)).color(palette(ui).strong));
             ui.add_space(8.0);
-            ui.label(egui::RichText::new(text).color(Color32::from_gray(170)));
+            ui.label(egui::RichText::new(text).color(palette(ui).weak));
             ui.add_space(16.0);
             if app.files.current().is_none() && !app.is_working() {
                 open_buttons(ui, app, commands);

@@ -113,7 +113,6 @@ pub fn viewport_ui(
     let transform = view.resolve(area, pixels_per_point, width, height);
 
     let painter = ui.painter_at(area);
-    painter.rect_filled(area, 0.0, BACKGROUND);
     paint_scene(&painter, response.id, view, transform, scene);
     overlay::marks(&painter, view, &transform, scene);
     let (corner, anchor) = readout::readouts(&painter, view, &transform, scene, response.hover_pos());
