@@ -111,27 +111,20 @@ pub fn read_study(
     progress(Progress { stage: "Preparing the image".into(), fraction: 0.0 });
     let start = Instant::now();
     let prepared = pipeline::prepare(&study);
-    let mut timings_ms = vec![("prepare".to_string(), milliseconds_since(start))];
+    let prepare_ms = milliseconds_since(start);
     let analysis = pipeline::analyse(&prepared, models.detector.as_mut(), parameters, &cancel, progress)?;
-    timings_ms.extend(analysis.timings_ms);
 
-    let boxes: Vec<_> = analysis.fused.candidates(*lambda).iter().map(|candidate| candidate.rect).collect();
+    let mut reading = Reading::new(analysis, models, prepare_ms);
+    let boxes: Vec<_> = reading.fused.candidates(*lambda).iter().map(|candidate| candidate.rect).collect();
     progress(Progress { stage: format!("Outlining {} candidates", boxes.len()), fraction: 1.0 });
     let start = Instant::now();
     let segmenter = models.segmenter.as_mut();
     let outlines = pipeline::outline(&prepared, &boxes, segmenter, study.spacing.as_ref(), parameters, &cancel)?;
-    timings_ms.push(("outline".to_string(), milliseconds_since(start)));
+    reading.timings_ms.push(("outline".to_string(), milliseconds_since(start)));
 
     let mut session = Session::new(study);
     session.set_lambda(*lambda);
-    session.set_reading(Arc::new(Reading {
-        scales: analysis.scales,
-        fused: analysis.fused,
-        detector: models.detector.identity(),
-        segmenter: models.segmenter.identity(),
-        device: models.device.clone(),
-        timings_ms,
-    }));
+    session.set_reading(Arc::new(reading));
     session.set_truth(truth);
     session.add_outlines(boxes.into_iter().zip(outlines.into_iter().map(Arc::<Outline>::new)));
     Ok(session)

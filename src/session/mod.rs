@@ -12,7 +12,8 @@ pub use report::{FindingReport, Report, Timings};
 use crate::annotation::GroundTruth;
 use crate::evaluation::{Comparer, Comparison};
 use crate::findings::{Candidate, ModelIdentity, Outline, ScaleDetections};
-use crate::pipeline::{DEFAULT_LAMBDA, FusedMask};
+use crate::inference::Models;
+use crate::pipeline::{Analysis, DEFAULT_LAMBDA, FusedMask};
 use crate::space::{NetSize, PixelRect};
 use crate::study::Study;
 
@@ -36,6 +37,21 @@ pub struct Results {
     truth: Option<Arc<GroundTruth>>,
     lambda: f32,
     outlines: HashMap<PixelRect, Arc<Outline>>,
+}
+
+impl Reading {
+    /// What `models` said of a study whose preparation took `prepare_ms`.
+    pub fn new(analysis: Analysis, models: &Models, prepare_ms: f64) -> Self {
+        let Analysis { scales, fused, timings_ms } = analysis;
+        Self {
+            scales,
+            fused,
+            detector: models.detector.identity(),
+            segmenter: models.segmenter.identity(),
+            device: models.device.clone(),
+            timings_ms: std::iter::once(("prepare".to_owned(), prepare_ms)).chain(timings_ms).collect(),
+        }
+    }
 }
 
 /// A study being read.

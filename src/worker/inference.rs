@@ -102,18 +102,10 @@ impl Reader {
         progress(Progress { stage: "Preparing the image".into(), fraction: 0.0 });
         let start = Instant::now();
         let prepared = self.prepare(job.image, &job.study);
-        let mut timings_ms = vec![("prepare".to_owned(), milliseconds_since(start))];
+        let prepare_ms = milliseconds_since(start);
         let models = self.models()?;
         let analysis = pipeline::analyse(&prepared, models.detector.as_mut(), &job.parameters, cancel, progress)?;
-        timings_ms.extend(analysis.timings_ms);
-        Ok(Reading {
-            scales: analysis.scales,
-            fused: analysis.fused,
-            detector: models.detector.identity(),
-            segmenter: models.segmenter.identity(),
-            device: models.device.clone(),
-            timings_ms,
-        })
+        Ok(Reading::new(analysis, models, prepare_ms))
     }
 
     /// Outlines box after box; a newer order takes over between two patches, an analysis ends it.
