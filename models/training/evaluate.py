@@ -5,20 +5,18 @@ The fusion is the method's: five sizes, suppression within each, Ms = sum of c /
 Hit: the candidate's centre lies in the lesion's box, or their IoU is at least 0.2."""
 
 import argparse
-import json
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import torch
-from safetensors import safe_open
 from scipy import ndimage
 
 import data
-from export import load_detector, load_segmenter
 from patches import Patches, load_real
 from train_detector import READING
+from weights import load_detector, load_segmenter
 from yolov3 import decode
 
 
@@ -105,9 +103,8 @@ def average_precision(found, lesions):
 
 
 def judge_detector(args, path):
-    with safe_open(path, "np") as f:
-        anchors = json.loads(f.metadata()["anchors"])
-    model = load_detector(path).to(memory_format=torch.channels_last)
+    model, anchors, _ = load_detector(path)
+    model = model.eval().to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     pools = data.load_pools(args.folder)["val"]
     for kind in [args.pool] if args.pool else ["film", "phantom"]:
@@ -132,7 +129,7 @@ def judge_detector(args, path):
 
 
 def judge_segmenter(args, path):
-    model = load_segmenter(path).to(memory_format=torch.channels_last)
+    model = load_segmenter(path)[0].eval().to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     patches = Patches(args.folder, load_real(args.folder, args.source), "val")
     for name in ("phantom", "blended", "measured"):

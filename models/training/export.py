@@ -13,38 +13,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 import data
 from patches import Patches, load_real
 from train_detector import READING
 from unetpp import UnetPP
-from yolov3 import Yolov3
-
-
-def quantise(tensors):
-    """Rounds four-dimensional weights to 8 bits per output channel."""
-    result = {}
-    for name, value in tensors.items():
-        value = value.float().contiguous().numpy()
-        if value.ndim == 4:
-            scale = np.maximum(np.abs(value).reshape(len(value), -1).max(1), 1e-12) / 127
-            result[name] = np.clip(np.round(value / scale[:, None, None, None]), -127, 127).astype(np.int8)
-            result[name + ".scale"] = scale.astype(np.float32)
-        else:
-            result[name] = value.astype(np.float32)
-    return result
-
-
-def dequantise(tensors):
-    result = {}
-    for name, value in tensors.items():
-        if name.endswith(".scale"):
-            continue
-        scale = tensors.get(name + ".scale")
-        value = value.astype(np.float32) if scale is None else value.astype(np.float32) * scale[:, None, None, None]
-        result[name] = torch.from_numpy(value)
-    return result
+from weights import load_detector, load_segmenter, quantise
+from yolov3 import HEADS, Yolov3
 
 
 def measure_norms(model, batches):
@@ -59,6 +35,15 @@ def measure_norms(model, batches):
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 model(x)
     model.eval()
+
+
+def calibrate(model, slope, shift):
+    """Changes the objectness logit t of every head to slope * t + shift (calibrate.py chooses both)."""
+    with torch.no_grad():
+        for head in HEADS:
+            conv = model.convs[head].conv
+            conv.weight[4::6] *= slope
+            conv.bias[4::6] = slope * conv.bias[4::6] + shift
 
 
 def detector(folder, rounds=4):
@@ -104,29 +89,12 @@ def segmenter(folder, source, batches_of=2, count=16):
     return model, metadata, state["step"]
 
 
-def load_detector(path):
-    """A PyTorch model with the weights of an exported file, and its anchors."""
-    model, tensors = Yolov3(), dequantise(load_file(path))
-    with torch.no_grad():
-        for name, target in model.exported().items():
-            target.copy_(tensors[name])
-    return model.eval()
-
-
-def load_segmenter(path):
-    model, tensors = UnetPP(), dequantise(load_file(path))
-    with torch.no_grad():
-        for name, target in model.exported().items():
-            target.copy_(tensors[name])
-    return model.eval()
-
-
 def write(model, metadata, path, load, size):
     save_file(quantise(model.exported()), path + ".new", metadata)
     os.replace(path + ".new", path)
     x = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(1)).expand(-1, 3, -1, -1)
     with torch.no_grad():
-        a, b = model.float()(x), load(path)(x)
+        a, b = model.float()(x), load(path)[0].eval()(x)
     a, b = (torch.cat([t.flatten() for t in (v if isinstance(v, list) else [v])]) for v in (a, b))
     print(path, os.path.getsize(path) >> 20, "MB; largest change of a raw output by 8 bits:", float((a - b).abs().max()), "of", float(a.abs().max()))
 
@@ -137,12 +105,14 @@ def main():
     parser.add_argument("source")
     parser.add_argument("out")
     parser.add_argument("--only", choices=["detector", "segmenter"])
+    parser.add_argument("--calibrate", type=float, nargs=2, default=(1.0, 0.0), metavar=("SLOPE", "SHIFT"))
     parser.add_argument("--rounds", type=int, default=4, help="how often the batch norms see each size")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.only != "segmenter":
         model, metadata, step = detector(args.folder, args.rounds)
-        metadata["step"] = str(step)
+        calibrate(model, *args.calibrate)
+        metadata.update(step=str(step), calibration=json.dumps(args.calibrate))
         write(model, metadata, os.path.join(args.out, "yolov3.safetensors"), load_detector, (320, 160))
     if args.only != "detector":
         model, metadata, step = segmenter(args.folder, args.source, count=4 * args.rounds)

@@ -1,5 +1,6 @@
 """Training patches for the segmenter: image, mask and a weight per pixel (0 where the truth is unknown)."""
 
+import glob
 import json
 import os
 
@@ -173,9 +174,27 @@ def load_real(folder, source):
                 m = int(1.3 * max(w, h))
                 a, b, c, e = max(0, x - m), max(0, y - m), min(512, x + w + m), min(512, y + h + m)
                 result.append((np.array(images[i][b:e, a:c]), labels[b:e, a:c] == k, part))
-    full = os.path.join(folder, "full_lesions.npz")
-    if os.path.exists(full):
-        stored = np.load(full)
-        for name in sorted({k.split(":")[0] for k in stored.files}):
-            result += [(stored[name + ":image"], stored[name + ":mask"] > 0, "train")] * 4
+    return result + full_lesions(folder, source)
+
+
+def full_lesions(folder, source, longest=150):
+    """The masses of the full-resolution CBIS-DDSM images (FOLDER/full, by `mammoscope prepare`), each reduced to about
+    `longest` pixels; four times each, since their outlines are the only exact ones on film."""
+    films = open(os.path.join(folder, "film.txt")).read().split("\n")
+    val = data.split([os.path.basename(f).split("_")[0] for f in films], 0.15)
+    result = []
+    for path in sorted(glob.glob(os.path.join(source, "cbis-ddsm-fullres", "*_mask.png"))):
+        name = os.path.basename(path).replace("_mask.png", "")
+        mask = (cv2.imread(path, 0) > 127).astype(np.uint8)
+        image = cv2.imread(os.path.join(folder, "full", name + ".png"), cv2.IMREAD_UNCHANGED)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+        for k, (x, y, w, h, area) in enumerate(stats[1:], 1):
+            if area < 400:
+                continue
+            m = int(1.3 * max(w, h))
+            part = np.s_[max(0, y - m) : y + h + m, max(0, x - m) : x + w + m]
+            zoom = min(1.0, longest / max(w, h))
+            small = cv2.resize(image[part] / np.float32(257), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            outline = cv2.resize((labels[part] == k).astype(np.float32), small.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+            result += [(small, outline, "val" if name.split("_")[0] in val else "train")] * 4
     return result

@@ -1,17 +1,15 @@
-"""Trains the detector on a processor until a given time of day.
+"""Trains the detector until a given time of day.
 
-Usage: train_detector.py FOLDER --until 13:30 [--resume]
+Usage: train_detector.py FOLDER --until 13:30 [--weights yolov3.safetensors | --resume --start 11:30]
 FOLDER holds index.json and the arrays (prepare_data.py). Writes detector.pt (weights, their running mean, optimiser state)
-every few minutes, detector.csv, and curves with plot.py.
+every few minutes, and detector.csv, which plot.py draws.
 
-The learning rate follows the clock (warm-up, then a cosine to the end), so that at the given time it has decayed. An image
+The learning rate follows the clock, so that at the given time it has decayed. An image
 at a large reading size costs nine times one at the smallest, so batches are crops: the scale of the tissue is that of one of
 the five reading sizes ("virtual"), anchors included, while the number of pixels stays small. The last part of the time adds
 whole images at the reading sizes."""
 
-import argparse
 import csv
-import datetime
 import math
 import os
 import time
@@ -21,6 +19,8 @@ import numpy as np
 import torch
 
 import data
+import schedule
+from weights import load_detector
 from yolov3 import Guides, Yolov3, yolo_loss
 
 READING = [(160, 320), (256, 512), (320, 640), (416, 832), (480, 960)]
@@ -61,62 +61,52 @@ def sizes(rng, progress):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--until", required=True)
-    parser.add_argument("--start", default=None, help="when the schedule began, HH:MM; for --resume")
+    parser = schedule.arguments(__doc__, rate=1e-3, seed=1)
     parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--synthetic", type=float, nargs=2, default=(0.8, 0.4), help="share of phantoms, at the start and the end")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    today = datetime.date.today()
-    clock = lambda text: datetime.datetime.combine(today, datetime.time.fromisoformat(text)).timestamp()
-    end = clock(args.until)
-    start = clock(args.start) if args.start else time.time()
+    clock = schedule.Clock(args.start, args.until)
     rng = np.random.default_rng(args.seed + (int(time.time()) if args.resume else 0))
-
     pools = data.load_pools(args.folder)["train"]
     masses = data.load_masses(args.folder)
-    checkpoint = os.path.join(args.folder, "detector.pt")
-    model, guides = Yolov3(), Guides()
-    parameters = [*model.parameters(), *guides.parameters()]
-    decay = [p for p in parameters if p.ndim > 1]
-    plain = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=True)
-    step = 0
-    if args.resume:
-        state = torch.load(checkpoint, weights_only=True)
+    checkpoint = schedule.Checkpoint(os.path.join(args.folder, "detector.pt"))
+    model, guides, step = Yolov3(), Guides(), 0
+    state = checkpoint.load() if args.resume else None
+    if state:
         model.load_state_dict(state["model"])
-        if "guides" in state:
-            guides.load_state_dict(state["guides"])
-            optimiser.load_state_dict(state["optimiser"])
+        guides.load_state_dict(state["guides"])
         average, anchors, step = state["average"], state["anchors"], state["step"]
     else:
-        boxes = [b for pool, n in ((pools["film"], 2), (pools["phantom"], 1), (pools["ffdm"], 1)) for bs in pool.boxes for b in bs for _ in range(n)]
-        anchors = kmeans_anchors(boxes)
+        if args.weights:
+            model, anchors, step = load_detector(args.weights)
+        else:
+            shares = ((pools["film"], 2), (pools["phantom"], 1), (pools["ffdm"], 1))
+            anchors = kmeans_anchors([b for pool, n in shares for bs in pool.boxes for b in bs for _ in range(n)])
         average = {k: v.clone() for k, v in model.state_dict().items()}
-    model = model.to(memory_format=torch.channels_last)
-    model.train()
+    model = model.to(memory_format=torch.channels_last).train()
+    optimiser = schedule.optimiser_of([*model.parameters(), *guides.parameters()], args.rate, decay=0.02)
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
     log = open(os.path.join(args.folder, "detector.csv"), "a" if args.resume else "w", buffering=1)
     writer = csv.writer(log)
     if not args.resume:
         writer.writerow(["step", "seconds", "rate", "width", "virtual", "box", "objectness", "class", "guide", "norm"])
-    saved, size, virtual, first = time.time(), None, None, step
-    while time.time() < end:
-        now = time.time()
-        progress = min(1.0, (now - start) / (end - start))
-        rate = args.rate * min(1.0, (step - first + 1) / 8) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def save():
+        checkpoint.save({"model": model.state_dict(), "guides": guides.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step})
+
+    size = None
+    while clock.running():
+        now, progress, rate = time.time(), clock.progress(), clock.rate(args.rate, warm_up=20)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        if size is None or step % 10 == 0 or step < 2:
+        if size is None or step % 10 == 0:
             size, virtual = sizes(rng, progress)
         batch = max(2, min(args.batch, round(args.batch * 24576 / (size[0] * size[1]))))
         # Synthetic lesions first, more and more real ones later.
-        synthetic = 0.8 - 0.4 * progress
+        synthetic = args.synthetic[0] + (args.synthetic[1] - args.synthetic[0]) * progress
         crowd = 7 if progress < 0.5 else 2 if progress < 0.62 else 1
         items = [data.sample(rng, pools, masses, size, virtual, synthetic, crowd, 0.28 - 0.14 * progress) for _ in range(batch)]
         x = torch.from_numpy(np.stack([i[0] for i in items]))[:, None].expand(-1, 3, -1, -1)
@@ -128,32 +118,20 @@ def main():
         losses = (*yolo_loss(outputs, targets, anchors, virtual), 4.0 * guide)
         loss = sum(losses)
         optimiser.zero_grad(set_to_none=True)
+        step += 1
         if not torch.isfinite(loss):
             print("not finite at step", step, flush=True)
-            step += 1
             continue
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0))
         if math.isfinite(norm):
             optimiser.step()
-        step += 1
         if step % 4 == 0:
-            keep = min(0.95, (1 + step / 4) / (10 + step / 4))
-            with torch.no_grad():
-                for k, v in model.state_dict().items():
-                    if v.dtype.is_floating_point:
-                        average[k].lerp_(v, 1 - keep)
-                    else:
-                        average[k].copy_(v)
+            schedule.average_into(average, model, step, longest=0.97)
         writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", size[0], virtual[0]] + [f"{float(l.detach()):.4f}" for l in losses] + [f"{norm:.2f}"])
-        if time.time() - saved > 240 or time.time() >= end:
-            state = {"model": model.state_dict(), "guides": guides.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
-            torch.save(state, checkpoint + ".new")
-            os.replace(checkpoint + ".new", checkpoint)
-            saved = time.time()
-    state = {"model": model.state_dict(), "guides": guides.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "anchors": anchors, "step": step}
-    torch.save(state, checkpoint + ".new")
-    os.replace(checkpoint + ".new", checkpoint)
+        if checkpoint.due():
+            save()
+    save()
     print("finished at step", step, flush=True)
 
 

@@ -1,13 +1,11 @@
-"""Trains the segmenter on a processor until a given time of day.
+"""Trains the segmenter until a given time of day.
 
-Usage: train_segmenter.py FOLDER DATA --until 13:30 [--resume]
+Usage: train_segmenter.py FOLDER DATA --until 13:30 [--weights unetpp.safetensors | --resume --start 11:30]
 A patch of 256 x 256 costs sixteen times one of 64 x 64, so training starts small (the same field of view, sampled more
 coarsely), goes on with larger patches and with parts of 256 x 256 ones, and ends on whole ones. Each head learns, and their
 mean: binary cross-entropy plus Dice. Writes segmenter.pt and segmenter.csv."""
 
-import argparse
 import csv
-import datetime
 import math
 import os
 import time
@@ -16,8 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+import schedule
 from patches import Patches, load_real
 from unetpp import UnetPP
+from weights import load_segmenter
 
 
 def loss_of(logits, truth, known):
@@ -47,20 +47,10 @@ def stage(rng, progress):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("source")
-    parser.add_argument("--until", required=True)
-    parser.add_argument("--start", default=None, help="when the schedule began, HH:MM; for --resume")
-    parser.add_argument("--rate", type=float, default=4e-4)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--resume", action="store_true")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
+    args = schedule.arguments(__doc__, rate=4e-4, seed=2, source=True).parse_args()
+    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    today = datetime.date.today()
-    clock = lambda text: datetime.datetime.combine(today, datetime.time.fromisoformat(text)).timestamp()
-    end, start = clock(args.until), clock(args.start) if args.start else time.time()
+    clock = schedule.Clock(args.start, args.until)
     rng = np.random.default_rng(args.seed + (int(time.time()) if args.resume else 0))
     patches = Patches(args.folder, load_real(args.folder, args.source))
     print(len(patches.real), "measured lesions,", len(patches.phantoms), "phantom patches", flush=True)
@@ -70,22 +60,20 @@ def main():
         x, t, k = (torch.from_numpy(np.stack([i[n] for i in items])) for n in range(3))
         return x[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last), t, k
 
-    checkpoint = os.path.join(args.folder, "segmenter.pt")
-    model = UnetPP().to(memory_format=torch.channels_last)
-    if not args.resume:
-        model.scale_layers(batch_of(64, 1.0, 16)[0])
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98), fused=True)
-    step = 0
-    if args.resume:
-        state = torch.load(checkpoint, weights_only=True)
+    checkpoint = schedule.Checkpoint(os.path.join(args.folder, "segmenter.pt"))
+    state = checkpoint.load() if args.resume else None
+    model, step = load_segmenter(args.weights) if args.weights else (UnetPP(), 0)
+    model = model.to(memory_format=torch.channels_last)
+    if state:
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
         average, step = state["average"], state["step"]
     else:
+        if not args.weights:
+            model.scale_layers(batch_of(64, 1.0, 16)[0])
         average = {k: v.clone() for k, v in model.state_dict().items()}
+    optimiser = schedule.optimiser_of(list(model.parameters()), args.rate, decay=0.01)
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
     model.train()
     log = open(os.path.join(args.folder, "segmenter.csv"), "a" if args.resume else "w", buffering=1)
     writer = csv.writer(log)
@@ -93,18 +81,13 @@ def main():
         writer.writerow(["step", "seconds", "rate", "size", "bce", "dice_loss", "dice_loss_mean_head", "norm"])
 
     def save():
-        state = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "step": step}
-        torch.save(state, checkpoint + ".new")
-        os.replace(checkpoint + ".new", checkpoint)
+        checkpoint.save({"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "step": step})
 
-    saved = time.time()
-    while time.time() < end:
-        now = time.time()
-        progress = min(1.0, (now - start) / (end - start))
-        rate = args.rate * min(1.0, (step + 1) / 80) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+    while clock.running():
+        now, rate = time.time(), clock.rate(args.rate, warm_up=80)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        size, zoom, count = stage(rng, progress)
+        size, zoom, count = stage(rng, clock.progress())
         x, truth, known = batch_of(size, zoom, count)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(x)
@@ -120,18 +103,11 @@ def main():
         if math.isfinite(norm):
             optimiser.step()
         if step % 4 == 0:
-            keep = min(0.98, (1 + step / 4) / (10 + step / 4))
-            with torch.no_grad():
-                for k, v in model.state_dict().items():
-                    if v.dtype.is_floating_point:
-                        average[k].lerp_(v, 1 - keep)
-                    else:
-                        average[k].copy_(v)
+            schedule.average_into(average, model, step, longest=0.98)
         values = [f"{float(v.detach()):.4f}" for v in (bce, dice, last)]
         writer.writerow([step, f"{time.time() - now:.2f}", f"{rate:.2e}", f"{size}x{zoom}"] + values + [f"{norm:.2f}"])
-        if time.time() - saved > 240:
+        if checkpoint.due():
             save()
-            saved = time.time()
     save()
     print("finished at step", step, flush=True)
 
