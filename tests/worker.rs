@@ -117,6 +117,10 @@ fn candidates(reading: &Arc<Reading>, study: &Arc<Study>, lambda: f32) -> Vec<Pi
     session.candidates().iter().map(|candidate| candidate.rect).collect()
 }
 
+/// How soon after a cancel the next job runs. The jobs here take five seconds unless stopped; unoptimised preparation, in
+/// threads that give way to all others, takes its time on a busy machine, so the bound that counts is that of release builds.
+const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
+
 #[test]
 fn an_image_is_opened_analysed_and_outlined_with_progress() {
     let mut bench = Bench::new(&Script::default());
@@ -156,7 +160,7 @@ fn cancelling_takes_less_than_a_second_and_the_next_analysis_works() {
     let asked = Instant::now();
     let second = bench.analyse(&study);
     bench.wait(|update| matches!(update, Update::Progress { id, .. } if *id == second).then_some(()));
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     let of_first = bench.count(|update| matches!(update, Update::Progress { id, .. } if *id == first));
     assert_eq!(of_first, 0, "a cancelled job says nothing");
 }
@@ -220,7 +224,7 @@ fn outlines_no_longer_wanted_are_stopped_at_once() {
     let asked = Instant::now();
     let last = bench.outline(&study, &[b]);
     bench.wait(|update| matches!(update, Update::Progress { id, .. } if *id == last).then_some(()));
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     assert!(bench.outlined().is_empty());
 }
 
@@ -318,5 +322,5 @@ fn a_window_that_closes_does_not_wait_for_the_networks() {
     bench.wait(|update| matches!(update, Update::Progress { .. }).then_some(()));
     let asked = Instant::now();
     drop(bench);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
 }

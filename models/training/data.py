@@ -193,7 +193,9 @@ def sample(rng, pools, masses, size, virtual, synthetic, crowd, least):
 
     `synthetic`: the share of phantoms, and of library masses among what is pasted; `crowd`: up to so many are
     pasted; `least`: the least contrast of a pasted mass."""
-    kind = rng.choice(["phantom", "film", "ffdm"], p=[synthetic, 0.86 * (1 - synthetic), 0.14 * (1 - synthetic)])
+    shares = {"phantom": synthetic, "film": 0.86 * (1 - synthetic), "ffdm": 0.14 * (1 - synthetic)}
+    kinds = [kind for kind in shares if kind in pools]
+    kind = rng.choice(kinds, p=np.array([shares[k] for k in kinds]) / sum(shares[k] for k in kinds))
     pool = pools[kind]
     i = rng.integers(len(pool))
     image = np.asarray(pool.images[i]).astype(np.float32)
@@ -206,7 +208,7 @@ def sample(rng, pools, masses, size, virtual, synthetic, crowd, least):
             if rng.random() < max(0.35, synthetic + 0.2):
                 box = paste_mass(rng, image, masses, boxes, window, least)
             else:
-                box = paste_lesion(rng, image, pools["film"], boxes, window)
+                box = paste_lesion(rng, image, pools.get("film", pools["phantom"]), boxes, window)
             if box is not None:
                 boxes.append(box)
     canvas = np.zeros((ch, cw), np.float32)

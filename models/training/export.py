@@ -47,7 +47,7 @@ def calibrate(model, slope, shift):
 
 
 def detector(folder, rounds=4):
-    state = torch.load(os.path.join(folder, "detector.pt"), weights_only=True)
+    state = torch.load(os.path.join(folder, "detector.pt"), map_location="cpu", weights_only=True)
     model = Yolov3()
     model.load_state_dict(state["average"])
     model = model.to(memory_format=torch.channels_last)
@@ -73,7 +73,7 @@ def detector(folder, rounds=4):
 
 
 def segmenter(folder, source, batches_of=2, count=16):
-    state = torch.load(os.path.join(folder, "segmenter.pt"), weights_only=True)
+    state = torch.load(os.path.join(folder, "segmenter.pt"), map_location="cpu", weights_only=True)
     model = UnetPP()
     model.load_state_dict(state["average"])
     model = model.to(memory_format=torch.channels_last)

@@ -49,9 +49,11 @@ class Patches:
     def __init__(self, folder, real, part="train"):
         index = json.load(open(os.path.join(folder, "index.json")))
         keep = lambda kind: [i for i, p in enumerate(index[kind]["parts"]) if p == part]
-        self.film = np.memmap(os.path.join(folder, "film496.u8"), np.uint8, mode="r").reshape(-1, FILM[1], FILM[0])
-        self.film_rows = keep("film")
-        self.film_boxes = index["film"]["boxes"]
+        self.film_rows = []
+        if "film" in index:
+            self.film = np.memmap(os.path.join(folder, "film496.u8"), np.uint8, mode="r").reshape(-1, FILM[1], FILM[0])
+            self.film_rows = keep("film")
+            self.film_boxes = index["film"]["boxes"]
         stored = np.memmap(os.path.join(folder, "phseg.u8"), np.uint8, mode="r").reshape(-1, 2, STORED, STORED)
         edge = len(stored) * 9 // 10
         self.phantoms = stored[:edge] if part == "train" else stored[edge:]
@@ -62,7 +64,7 @@ class Patches:
     def pick(self, rng, size, zoom=1.0):
         """One patch of size x size; `zoom` > 1 cuts a part of what would be size * zoom."""
         r = rng.random()
-        if r < 0.50:
+        if r < 0.50 or not self.film_rows:
             image, mask, weight, cx, cy, longest = self.phantom(rng)
         elif r < 0.88:
             image, mask, weight, cx, cy, longest = self.blended(rng)
@@ -159,6 +161,8 @@ def load_real(folder, source):
     """Lesions with masks: CDD-CESM's compact components and the three full-resolution CBIS-DDSM masks."""
     from prepare_data import compact
 
+    if not os.path.exists(os.path.join(folder, "cesm512.txt")):
+        return []
     result = []
     files = open(os.path.join(folder, "cesm512.txt")).read().split("\n")
     images = np.memmap(os.path.join(folder, "cesm512.u8"), np.uint8, mode="r").reshape(-1, 512, 512)

@@ -2,7 +2,8 @@
 
 Usage: prepare_data.py DATA FOLDER
 DATA holds cbis-ddsm-mass-train and cdd-cesm; FOLDER the arrays (film.u8, ffdm.u8, phantom.u8: uint8 [n, 960, 480]; file
-lists film.txt, ffdm.txt; phantom.jsonl). Writes FOLDER/index.json, and splits.json beside this file."""
+lists film.txt, ffdm.txt; phantom.jsonl). Real sets that FOLDER lacks are left out. Writes FOLDER/index.json and
+FOLDER/splits.json."""
 
 import json
 import os
@@ -12,8 +13,6 @@ import cv2
 import numpy as np
 
 from data import split
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def film(data, files):
@@ -56,7 +55,11 @@ def ffdm(data, files):
 def main(data, folder):
     index, splits = {}, {}
     for kind, find in (("film", film), ("ffdm", ffdm)):
-        files = open(os.path.join(folder, kind + ".txt")).read().split("\n")
+        listed = os.path.join(folder, kind + ".txt")
+        if not os.path.exists(listed):
+            print(kind, "is not there: left out")
+            continue
+        files = open(listed).read().split("\n")
         boxes = find(data, files)
         patients = [os.path.basename(f).split("_")[0] for f in files]
         val = split(patients, 0.15)
@@ -67,7 +70,7 @@ def main(data, folder):
     parts = ["val" if i >= len(boxes) - len(boxes) // 10 else "train" for i in range(len(boxes))]
     index["phantom"] = {"file": "phantom.u8", "boxes": boxes, "parts": parts}
     json.dump(index, open(os.path.join(folder, "index.json"), "w"))
-    json.dump(splits, open(os.path.join(HERE, "splits.json"), "w"), indent=0)
+    json.dump(splits, open(os.path.join(folder, "splits.json"), "w"), indent=0)
     for kind, entry in index.items():
         print(kind, {p: entry["parts"].count(p) for p in ("train", "val", "skip")}, sum(map(len, entry["boxes"])), "boxes")
 

@@ -21,6 +21,7 @@ def arguments(description, rate, seed, source=False):
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--rate", type=float, default=rate)
     parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     return parser
 
@@ -75,8 +76,8 @@ class Checkpoint:
     def __init__(self, path):
         self.path, self.saved = path, time.time()
 
-    def load(self):
-        return torch.load(self.path, weights_only=True)
+    def load(self, device):
+        return torch.load(self.path, map_location=device, weights_only=True)
 
     def save(self, state):
         torch.save(state, self.path + ".new")

@@ -72,8 +72,8 @@ def main():
     pools = data.load_pools(args.folder)["train"]
     masses = data.load_masses(args.folder)
     checkpoint = schedule.Checkpoint(os.path.join(args.folder, "detector.pt"))
-    model, guides, step = Yolov3(), Guides(), 0
-    state = checkpoint.load() if args.resume else None
+    model, guides, step = Yolov3().to(args.device), Guides().to(args.device), 0
+    state = checkpoint.load(args.device) if args.resume else None
     if state:
         model.load_state_dict(state["model"])
         guides.load_state_dict(state["guides"])
@@ -81,9 +81,10 @@ def main():
     else:
         if args.weights:
             model, anchors, step = load_detector(args.weights)
+            model = model.to(args.device)
         else:
-            shares = ((pools["film"], 2), (pools["phantom"], 1), (pools["ffdm"], 1))
-            anchors = kmeans_anchors([b for pool, n in shares for bs in pool.boxes for b in bs for _ in range(n)])
+            shares = {"film": 2, "phantom": 1, "ffdm": 1}
+            anchors = kmeans_anchors([b for kind, pool in pools.items() for bs in pool.boxes for b in bs for _ in range(shares[kind])])
         average = {k: v.clone() for k, v in model.state_dict().items()}
     model = model.to(memory_format=torch.channels_last).train()
     optimiser = schedule.optimiser_of([*model.parameters(), *guides.parameters()], args.rate, decay=0.02)
@@ -110,11 +111,13 @@ def main():
         crowd = 7 if progress < 0.5 else 2 if progress < 0.62 else 1
         items = [data.sample(rng, pools, masses, size, virtual, synthetic, crowd, 0.28 - 0.14 * progress) for _ in range(batch)]
         x = torch.from_numpy(np.stack([i[0] for i in items]))[:, None].expand(-1, 3, -1, -1)
-        x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = x.contiguous(memory_format=torch.channels_last).to(args.device)
+        with torch.autocast(args.device, dtype=torch.bfloat16):
             outputs, features = model(x, features=True)
             targets = [torch.from_numpy(i[1]) for i in items]
             guide = guides.loss(features, targets, size)
+        # The loss walks over boxes one by one: on the processor, wherever the network is.
+        outputs = [o.float().cpu() for o in outputs]
         losses = (*yolo_loss(outputs, targets, anchors, virtual), 4.0 * guide)
         loss = sum(losses)
         optimiser.zero_grad(set_to_none=True)

@@ -58,12 +58,13 @@ def main():
     def batch_of(size, zoom, count):
         items = [patches.pick(rng, size, zoom) for _ in range(count)]
         x, t, k = (torch.from_numpy(np.stack([i[n] for i in items])) for n in range(3))
-        return x[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last), t, k
+        x = x[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        return x.to(args.device), t.to(args.device), k.to(args.device)
 
     checkpoint = schedule.Checkpoint(os.path.join(args.folder, "segmenter.pt"))
-    state = checkpoint.load() if args.resume else None
+    state = checkpoint.load(args.device) if args.resume else None
     model, step = load_segmenter(args.weights) if args.weights else (UnetPP(), 0)
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(args.device, memory_format=torch.channels_last)
     if state:
         model.load_state_dict(state["model"])
         average, step = state["average"], state["step"]
@@ -84,12 +85,12 @@ def main():
         checkpoint.save({"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "step": step})
 
     while clock.running():
-        now, rate = time.time(), clock.rate(args.rate, warm_up=80)
+        now, rate = time.time(), clock.rate(args.rate, warm_up=20 if args.weights or args.resume else 80)
         for group in optimiser.param_groups:
             group["lr"] = rate
         size, zoom, count = stage(rng, clock.progress())
         x, truth, known = batch_of(size, zoom, count)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(args.device, dtype=torch.bfloat16):
             logits = model(x)
         bce, dice, last = loss_of(logits, truth, known)
         loss = bce + dice

@@ -114,7 +114,7 @@ class Guides(nn.Module):
                 truth[b, 0][r < 1] = 1.0
         total = 0.0
         for head, f in zip(self.heads, features):
-            logits = head(f).float()
+            logits = head(f).float().cpu()
             goal = nn.functional.adaptive_avg_pool2d(truth, logits.shape[2:])
             p = logits.sigmoid()
             bce = nn.functional.binary_cross_entropy_with_logits(logits, goal)
