@@ -6,6 +6,7 @@ mod evaluate;
 mod evaluation;
 mod export;
 mod fuse;
+mod gpu;
 mod grayscale;
 mod hostile;
 mod kernels;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use image::{GrayImage, Luma};
 use mammoscope::cli::ModelArgs;
 use mammoscope::cli::read::{Args, lambda, read_inputs};
+use mammoscope::inference::{Backend, DeviceChoice};
 use mammoscope::pipeline::Parameters;
 use mammoscope::session::{Report, Timings};
 use tempfile::TempDir;
@@ -221,6 +222,10 @@ fn the_program_says_what_is_wrong() {
     // Missing weights are named before anything is read.
     case.mammogram("good.png");
     check_says(&["read", "good.png", "--out", "o", "--detector", "no.weights"], folder, 1, &["detector"]);
+    if Backend::of(DeviceChoice::Cuda).is_err() {
+        let arguments = ["read", "good.png", "--out", "o", "--device", "cuda"];
+        check_says(&arguments, folder, 1, &["CUDA", "choose the CPU with --device cpu."]);
+    }
 }
 
 #[test]

@@ -50,7 +50,8 @@ macro_rules! shim {
 }
 
 shim! {
-    driver: cuCtxDestroy_v2 cuCtxGetCurrent cuCtxSetCurrent cuDeviceGet cuDeviceGetAttribute cuDevicePrimaryCtxRelease_v2
+    driver: cuCtxDestroy_v2 cuCtxGetCurrent cuCtxSetCurrent cuDeviceGet cuDeviceGetAttribute cuDeviceGetDefaultMemPool
+        cuDeviceGetName cuDevicePrimaryCtxRelease_v2
         cuDevicePrimaryCtxRetain cuEventCreate cuEventDestroy_v2 cuEventRecord cuGetErrorString cuInit cuLaunchKernel
         cuMemAllocAsync cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2 cuMemcpyDtoDAsync_v2 cuMemcpyDtoHAsync_v2
         cuMemcpyHtoDAsync_v2 cuMemcpyPeerAsync cuMemsetD8Async cuModuleGetFunction cuModuleLoad cuModuleLoadData
@@ -61,15 +62,24 @@ shim! {
 }
 
 /// Finds the CUDA libraries, once; without them the reason. Must come before anything else of CUDA.
-pub fn load() -> Result<(), String> {
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    LOADED
-        .get_or_init(|| {
-            driver(open(&["libcuda.so.1", "libcuda.so"])?)?;
-            cublas(open(&["libcublas.so.13", "libcublas.so.12", "libcublas.so"])?)?;
-            curand(open(&["libcurand.so.10", "libcurand.so"])?)
-        })
-        .clone()
+pub fn load() -> Result<(), &'static str> {
+    static LOADED: OnceLock<Result<(), &'static str>> = OnceLock::new();
+    *LOADED.get_or_init(|| {
+        let driver = open(&["libcuda.so.1", "libcuda.so"]).and_then(driver);
+        driver.map_err(because("No CUDA device was found"))?;
+        let cublas = open(&["libcublas.so.13", "libcublas.so.12", "libcublas.so"]).and_then(cublas);
+        cublas.map_err(because("There is a CUDA device, but the library libcublas was not found"))?;
+        let curand = open(&["libcurand.so.10", "libcurand.so"]).and_then(curand);
+        curand.map_err(because("There is a CUDA device, but the library libcurand was not found"))
+    })
+}
+
+/// The reason for the reader; the error is for the log.
+fn because(reason: &'static str) -> impl Fn(String) -> &'static str {
+    move |error| {
+        log::info!("{reason}: {error}");
+        reason
+    }
 }
 
 /// The first of these libraries that there is, for the life of the program.

@@ -21,6 +21,8 @@ pub enum DeviceChoice {
 pub enum Backend {
     /// The program's own kernels, on all cores.
     Cpu { isa: Isa, pool: Arc<Pool> },
+    /// f16 and the program's own kernels for CUDA ([`super::fused`]); on candle's CPU the same values, for tests.
+    Half(Device),
     /// candle's own operations, on its device.
     Candle(Device),
 }
@@ -51,6 +53,11 @@ fn cpu(notice: Option<String>) -> Chosen {
 }
 
 impl Backend {
+    /// The backend of the reader's choice; an error in words where there is no such device.
+    pub fn of(choice: DeviceChoice) -> anyhow::Result<Self> {
+        Ok(choose(choice)?.backend)
+    }
+
     /// The CPU, on as many threads as rayon has.
     pub fn cpu() -> Self {
         Self::on_isa(Isa::best())
@@ -61,34 +68,85 @@ impl Backend {
         Self::Cpu { isa, pool: Arc::default() }
     }
 
+    /// The CPU with the values that CUDA has: each layer's result rounded to f16.
+    pub fn half_cpu() -> Self {
+        Self::Half(Device::Cpu)
+    }
+
+    /// How many images go through a network at once. One fills a CPU's cores, and the memory is that of one.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Cpu { .. } => 1,
+            Self::Half(_) => 8,
+            // candle writes out every pixel's neighbourhood: 0.9 GB for a patch.
+            Self::Candle(_) => 2,
+        }
+    }
+
     /// candle's operations on the CPU: slower, and independent of the program's own kernels.
     pub fn candle_cpu() -> Self {
         Self::Candle(Device::Cpu)
     }
 }
 
-/// The first CUDA device, proved by a small sum on it; or the reason in words why there is none.
+/// The first CUDA device, proved by each of the program's kernels; or the reason in words why there is none.
+///
+/// Where a kernel gives other results than the CPU, candle's own operations are used, if these work.
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Chosen, &'static str> {
     const NONE: &str = "No CUDA device was found";
     const BROKEN: &str = "The CUDA device does not work with this program";
-    shim::load().map_err(|error| {
-        log::info!("no CUDA: {error}");
-        NONE
-    })?;
-    // candle panics where the libraries and the driver do not agree.
-    let device = std::panic::catch_unwind(|| Device::new_cuda(0)).map_err(|_| BROKEN)?.map_err(|error| {
-        log::info!("no CUDA: {error}");
-        NONE
-    })?;
-    let probe = candle_core::Tensor::ones(8, candle_core::DType::F32, &device)
-        .and_then(|ones| (ones * 2.0)?.sum_all()?.to_scalar::<f32>());
-    match probe {
-        Ok(16.0) => {
-            Ok(Chosen { backend: Backend::Candle(device), description: "CUDA device 0".to_owned(), notice: None })
+    fn because<E: std::fmt::Display>(reason: &'static str) -> impl Fn(E) -> &'static str {
+        move |error| {
+            log::info!("{reason}: {error}");
+            reason
         }
-        _ => Err(BROKEN),
     }
+    shim::load()?;
+    // A stream of its own: candle's other choice is a stream for each thread, and the threads that load the weights are not the
+    // one that uses them. candle panics where the libraries and the driver do not agree.
+    let device = std::panic::catch_unwind(|| Device::new_cuda_with_stream(0)).map_err(|_| BROKEN)?;
+    let device = device.map_err(because(NONE))?;
+    let name = prepare(&device).map_err(because(BROKEN))?;
+    let chosen =
+        |backend, precision| Ok(Chosen { backend, description: format!("CUDA, {name}, {precision}"), notice: None });
+    let Err(error) = super::fused::check(&device) else { return chosen(Backend::Half(device), "f16") };
+    log::warn!("the program's own kernels cannot be used: {error}");
+    check_candle(&device).map_err(because(BROKEN))?;
+    chosen(Backend::Candle(device), "TF32")
+}
+
+/// Settings of the device, and its name.
+#[cfg(feature = "cuda")]
+fn prepare(device: &Device) -> anyhow::Result<String> {
+    use candle_core::cuda_backend::cudarc::driver::sys;
+    let cuda = device.as_cuda_device()?;
+    let context = cuda.cuda_stream().context().clone();
+    // SAFETY: there is one stream, whose order is enough.
+    unsafe { cuda.disable_event_tracking() };
+    candle_core::cuda_backend::set_gemm_reduced_precision_f32(true);
+    // The driver would give freed memory back whenever the stream is waited for, and every layer would ask for it anew. Where
+    // this cannot be set, that is all.
+    let mut pool = std::ptr::null_mut();
+    let mut keep = u64::MAX;
+    let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the pool is the device's own, and this attribute is a u64.
+    unsafe {
+        if sys::cuDeviceGetDefaultMemPool(&mut pool, context.cu_device()) == sys::CUresult::CUDA_SUCCESS {
+            sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut keep).cast());
+        }
+    }
+    Ok(context.name()?)
+}
+
+/// Proves candle's convolution on the device with a small one.
+#[cfg(feature = "cuda")]
+fn check_candle(device: &Device) -> anyhow::Result<()> {
+    let ones = |shape: &[usize]| candle_core::Tensor::ones(shape, candle_core::DType::F32, device);
+    let sum = ones(&[1, 8, 4, 4])?.conv2d(&ones(&[8, 8, 3, 3])?, 1, 1, 1, 1)?.sum_all()?.to_scalar::<f32>()?;
+    // 8 × 8 channels; 3 × 4 − 2 = 10 taps inside in each direction.
+    anyhow::ensure!(sum == 6400.0, "a convolution of ones sums up to {sum}");
+    Ok(())
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -99,3 +157,21 @@ fn cuda() -> Result<Chosen, &'static str> {
 #[cfg(feature = "cuda")]
 #[path = "cuda_shim.rs"]
 mod shim;
+
+#[cfg(feature = "cuda")]
+#[path = "fused/launch.rs"]
+pub mod launch;
+
+/// Builds without CUDA never have a device for this.
+#[cfg(not(feature = "cuda"))]
+pub mod launch {
+    use candle_core::{CudaStorage, Error, Result, Shape};
+
+    pub fn convolve(_: &super::super::fused::Convolution<'_>, _: &CudaStorage) -> Result<(CudaStorage, Shape)> {
+        Err(Error::NotCompiledWithCudaSupport)
+    }
+
+    pub fn max_pool(_: [usize; 4], _: &CudaStorage) -> Result<(CudaStorage, Shape)> {
+        Err(Error::NotCompiledWithCudaSupport)
+    }
+}

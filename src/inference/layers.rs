@@ -1,12 +1,13 @@
 //! The operations that the networks are made of, on whichever backend they were loaded for: the program's own kernels on the
-//! CPU, candle's on CUDA.
+//! CPU ([`kernels`]) and on CUDA ([`super::fused`]), or candle's operations.
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use candle_core::{Device, Tensor};
 
 use super::device::Backend;
+use super::fused::{HalfConv, HalfMap};
 use super::kernels;
 use super::weights::ConvWeights;
 use crate::pipeline::Cancel;
@@ -21,17 +22,20 @@ pub enum Activation {
     Leaky,
 }
 
-/// Feature maps of one image, `[channels, height, width]`; clones share the memory.
+/// Feature maps of one image, `[channels, height, width]`, or of a batch of images; clones share the memory.
 #[derive(Clone)]
 pub enum Maps {
+    /// Of one image.
     Cpu(kernels::Map),
-    /// `[1, channels, height, width]`
+    Half(HalfMap),
+    /// `[batch, channels, height, width]`
     Candle(Tensor),
 }
 
 /// A convolution with bias and activation.
 pub enum Conv {
     Cpu(kernels::Conv, Arc<kernels::Pool>),
+    Half(HalfConv),
     Candle(CandleConv),
 }
 
@@ -53,14 +57,13 @@ impl Conv {
         let shape = weights.shape;
         match backend {
             Backend::Cpu { isa, pool } => {
-                let slope = match activation {
-                    Activation::Linear => 1.0,
-                    Activation::Relu => 0.0,
-                    Activation::Leaky => 0.1,
-                };
                 let size = [shape.outputs, shape.inputs, shape.kernel];
+                let slope = activation.slope();
                 let conv = kernels::Conv::new(size, shape.stride, &weights.weight, &weights.bias, slope, *isa)?;
                 Ok(Self::Cpu(conv, pool.clone()))
+            }
+            Backend::Half(device) => {
+                HalfConv::new(&weights, activation.slope(), device).map(Self::Half).map_err(device_error)
             }
             Backend::Candle(device) => Ok(Self::Candle(CandleConv {
                 weight: Tensor::from_vec(weights.weight, &shape.dims(), device)?,
@@ -84,10 +87,15 @@ impl Conv {
                 let residual = residual.map(Maps::cpu).transpose()?;
                 Ok(Maps::Cpu(conv.forward(&inputs, residual, pool)?))
             }
+            Self::Half(conv) => {
+                let inputs = inputs.iter().map(|maps| maps.half()).collect::<anyhow::Result<Vec<_>>>()?;
+                let residual = residual.map(Maps::half).transpose()?;
+                Ok(Maps::Half(conv.forward(&inputs, residual).map_err(device_error)?))
+            }
             Self::Candle(conv) => {
                 let inputs = inputs.iter().map(|maps| maps.candle()).collect::<anyhow::Result<Vec<_>>>()?;
                 let residual = residual.map(Maps::candle).transpose()?;
-                Ok(Maps::Candle(conv.forward(&inputs, residual)?))
+                Ok(Maps::Candle(conv.forward(&inputs, residual).map_err(device_error)?))
             }
         }
     }
@@ -117,13 +125,19 @@ impl CandleConv {
 }
 
 impl Maps {
-    /// A grey image as one channel.
-    pub fn from_image(image: &Raster<f32>, backend: &Backend) -> anyhow::Result<Self> {
-        let (width, height) = (image.width(), image.height());
+    /// Grey images of one size, as one channel; a batch of several has to be one that [`Backend::batch`] allows.
+    pub fn from_images(images: &[&Raster<f32>], backend: &Backend) -> anyhow::Result<Self> {
+        let Some(first) = images.first() else { bail!("no image") };
+        let (width, height) = (first.width(), first.height());
+        let alike = images.iter().all(|image| (image.width(), image.height()) == (width, height));
+        ensure!(alike && images.len() <= backend.batch(), "a batch of {} images", images.len());
         match backend {
-            Backend::Cpu { pool, .. } => Ok(Self::Cpu(kernels::Map::from_rows(image.data(), [1, height, width], pool))),
+            Backend::Cpu { pool, .. } => Ok(Self::Cpu(kernels::Map::from_rows(first.data(), [1, height, width], pool))),
+            Backend::Half(device) => HalfMap::from_images(images, device).map(Self::Half).map_err(device_error),
             Backend::Candle(device) => {
-                Ok(Self::Candle(Tensor::from_slice(image.data(), (1, 1, height, width), device)?))
+                let values: Vec<f32> = images.iter().flat_map(|image| image.data().iter().copied()).collect();
+                let tensor = Tensor::from_vec(values, (images.len(), 1, height, width), device);
+                tensor.map(Self::Candle).map_err(device_error)
             }
         }
     }
@@ -132,9 +146,10 @@ impl Maps {
     pub fn upsampled(&self) -> anyhow::Result<Self> {
         match self {
             Self::Cpu(map) => Ok(Self::Cpu(map.upsampled())),
+            Self::Half(map) => Ok(Self::Half(map.upsampled())),
             Self::Candle(tensor) => {
                 let (_, _, height, width) = tensor.dims4()?;
-                Ok(Self::Candle(tensor.upsample_nearest2d(2 * height, 2 * width)?))
+                tensor.upsample_nearest2d(2 * height, 2 * width).map(Self::Candle).map_err(device_error)
             }
         }
     }
@@ -143,7 +158,8 @@ impl Maps {
     pub fn max_pooled(&self) -> anyhow::Result<Self> {
         match self {
             Self::Cpu(map) => Ok(Self::Cpu(map.max_pooled())),
-            Self::Candle(tensor) => Ok(Self::Candle(tensor.max_pool2d(2)?)),
+            Self::Half(map) => map.max_pooled().map(Self::Half).map_err(device_error),
+            Self::Candle(tensor) => tensor.max_pool2d(2).map(Self::Candle).map_err(device_error),
         }
     }
 
@@ -151,6 +167,10 @@ impl Maps {
     pub fn size(&self) -> anyhow::Result<(usize, usize)> {
         match self {
             Self::Cpu(map) => Ok((map.layout().height, map.layout().width)),
+            Self::Half(map) => {
+                let [_, height, width, _] = map.dims()?;
+                Ok((height, width))
+            }
             Self::Candle(tensor) => {
                 let (_, _, height, width) = tensor.dims4()?;
                 Ok((height, width))
@@ -158,25 +178,58 @@ impl Maps {
         }
     }
 
-    /// The values, row-major `[channels, height, width]`.
+    /// The values, row-major `[channels, height, width]`, image after image. Waits for the device.
     pub fn values(&self) -> anyhow::Result<Vec<f32>> {
         match self {
             Self::Cpu(map) => Ok(map.to_rows()),
-            Self::Candle(tensor) => Ok(tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?),
+            Self::Half(map) => map.values().map_err(device_error),
+            Self::Candle(tensor) => {
+                let values = tensor.to_device(&Device::Cpu).and_then(|tensor| tensor.flatten_all()?.to_vec1());
+                values.map_err(device_error)
+            }
         }
     }
 
     fn cpu(&self) -> anyhow::Result<&kernels::Map> {
         match self {
             Self::Cpu(map) => Ok(map),
-            Self::Candle(_) => bail!(MIXED),
+            _ => bail!(MIXED),
+        }
+    }
+
+    fn half(&self) -> anyhow::Result<&HalfMap> {
+        match self {
+            Self::Half(map) => Ok(map),
+            _ => bail!(MIXED),
         }
     }
 
     fn candle(&self) -> anyhow::Result<&Tensor> {
         match self {
             Self::Candle(tensor) => Ok(tensor),
-            Self::Cpu(_) => bail!(MIXED),
+            _ => bail!(MIXED),
         }
+    }
+}
+
+impl Activation {
+    /// What negative sums are multiplied by.
+    fn slope(self) -> f32 {
+        match self {
+            Self::Linear => 1.0,
+            Self::Relu => 0.0,
+            Self::Leaky => 0.1,
+        }
+    }
+}
+
+/// Trouble of the device in a sentence; the details go to the log.
+fn device_error(error: impl std::fmt::Display) -> anyhow::Error {
+    let error = error.to_string();
+    log::warn!("the device: {error}");
+    if error.contains("OUT_OF_MEMORY") {
+        anyhow::anyhow!("The CUDA device has too little free memory; close what else uses it, or choose --device cpu.")
+    } else {
+        anyhow::anyhow!("The CUDA device failed; choose --device cpu.")
     }
 }

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::pipeline::{Detector, Segmenter};
+use crate::pipeline::{Cancel, Detector, Segmenter};
+use crate::raster::Raster;
 
 pub mod decode;
 mod defaults;
 mod device;
+mod fused;
 mod layers;
 pub mod unetpp;
 pub mod weights;
@@ -60,12 +62,24 @@ pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
         let failed = || Err(anyhow::anyhow!("The detector's weights cannot be used: loading them failed."));
         (detector.join().unwrap_or_else(|_| failed()), segmenter)
     });
+    let (detector, segmenter) = (detector.map_err(one_sentence)?, segmenter.map_err(one_sentence)?);
+    if !matches!(backend, Backend::Cpu { .. }) {
+        warm_up(&detector, &segmenter)?;
+    }
     Ok(Models {
-        detector: Box::new(detector.map_err(one_sentence)?),
-        segmenter: Box::new(segmenter.map_err(one_sentence)?),
+        detector: Box::new(detector),
+        segmenter: Box::new(segmenter),
         device: chosen.description,
         notice: chosen.notice,
     })
+}
+
+/// Runs both networks once, so that the first image does not wait for what a device does at the first use.
+fn warm_up(detector: &yolov3::Yolov3, segmenter: &unetpp::UnetPlusPlus) -> anyhow::Result<()> {
+    let cancel = Cancel::default();
+    detector.heads(&Raster::filled(160, 320, 0.0), &cancel)?;
+    segmenter.logits(&Raster::filled(64, 64, 0.0), unetpp::HEADS, &cancel)?;
+    Ok(())
 }
 
 /// The error and its causes as one sentence.

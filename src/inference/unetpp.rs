@@ -78,8 +78,16 @@ impl UnetPlusPlus {
     /// A patch whose sides are no multiples of 16, too large or not finite; a number of heads out of 1…4;
     /// [`crate::pipeline::Cancelled`].
     pub fn logits(&self, patch: &Raster<f32>, heads: usize, cancel: &Cancel) -> anyhow::Result<Vec<Vec<f32>>> {
-        check_input(patch, heads)?;
-        let mut x = Maps::from_image(patch, &self.backend)?;
+        self.logits_of_all(&[patch], heads, cancel)
+    }
+
+    /// The same of several patches of one size, as many as [`Backend::batch`] allows; a head's values are theirs one after the
+    /// other.
+    fn logits_of_all(&self, patches: &[&Raster<f32>], heads: usize, cancel: &Cancel) -> anyhow::Result<Vec<Vec<f32>>> {
+        for patch in patches {
+            check_input(patch, heads)?;
+        }
+        let mut x = Maps::from_images(patches, &self.backend)?;
         // rows[i] holds X(i,0), X(i,1), …
         let mut rows: Vec<Vec<Maps>> = Vec::new();
         for block in &self.encoder[..=heads] {
@@ -100,32 +108,45 @@ impl UnetPlusPlus {
                 let node = second.forward(&[&inner], None, cancel)?;
                 rows[i].push(node);
             }
-            logits.push(self.heads[j - 1].forward(&[&rows[0][j]], None, cancel)?.values()?);
+            logits.push(self.heads[j - 1].forward(&[&rows[0][j]], None, cancel)?);
         }
-        Ok(logits)
+        logits.iter().map(Maps::values).collect()
     }
 
-    fn outline(&self, patch: &Raster<f32>, heads: usize, cancel: &Cancel) -> anyhow::Result<ProbabilityMap> {
-        let logits = self.logits(patch, heads, cancel)?;
-        let mean = |pixel: usize| logits.iter().map(|head| head[pixel]).sum::<f32>() / heads as f32;
-        let probabilities: Vec<f32> = (0..patch.data().len()).map(|pixel| sigmoid(mean(pixel))).collect();
-        anyhow::ensure!(
-            probabilities.iter().all(|p| p.is_finite()),
-            "The segmenter's output is not a number: its weights are unsuitable."
-        );
-        Ok(ProbabilityMap::new(patch.width(), patch.height(), probabilities))
+    fn outline(&self, patches: &[Raster<f32>], heads: usize, cancel: &Cancel) -> anyhow::Result<Vec<ProbabilityMap>> {
+        let logits = self.logits_of_all(&patches.iter().collect::<Vec<_>>(), heads, cancel)?;
+        let mut first = 0;
+        let maps = patches.iter().map(|patch| {
+            let pixels = first..first + patch.data().len();
+            first = pixels.end;
+            let mean = |pixel: usize| logits.iter().map(|head| head[pixel]).sum::<f32>() / heads as f32;
+            let probabilities: Vec<f32> = pixels.map(|pixel| sigmoid(mean(pixel))).collect();
+            anyhow::ensure!(
+                probabilities.iter().all(|p| p.is_finite()),
+                "The segmenter's output is not a number: its weights are unsuitable."
+            );
+            Ok(ProbabilityMap::new(patch.width(), patch.height(), probabilities))
+        });
+        maps.collect()
     }
 }
 
 impl Segmenter for UnetPlusPlus {
-    /// One patch after the other: a patch fills all cores, and the memory is that of one.
     fn segment(
         &mut self,
         patches: &[Raster<f32>],
         heads: usize,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<ProbabilityMap>> {
-        patches.iter().map(|patch| self.outline(patch, heads, cancel)).collect()
+        let mut maps = Vec::with_capacity(patches.len());
+        for batch in patches.chunks(self.backend.batch()) {
+            maps.extend(self.outline(batch, heads, cancel)?);
+        }
+        Ok(maps)
+    }
+
+    fn preferred_batch(&self) -> usize {
+        self.backend.batch().max(2)
     }
 
     fn identity(&self) -> ModelIdentity {

@@ -68,7 +68,7 @@ impl Yolov3 {
             None => Err(anyhow::anyhow!("The detector lacks a layer.")),
         };
 
-        let mut x = conv(&[&Maps::from_image(input, &self.backend)?], None)?;
+        let mut x = conv(&[&Maps::from_images(&[input], &self.backend)?], None)?;
         let mut stages = Vec::with_capacity(BLOCKS.len());
         for blocks in BLOCKS {
             x = conv(&[&x], None)?;
