@@ -114,7 +114,9 @@ fn write(file: &str, shapes: &[(String, Vec<usize>)], metadata: &[(&str, &str)])
         (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).unwrap())
     });
     let metadata: HashMap<String, String> = metadata.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    // A test binary may have been carried to another machine.
+    let built_in = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = if built_in.is_dir() { built_in } else { std::env::temp_dir() }.join(file);
     std::fs::write(&path, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
     path
 }

@@ -15,8 +15,9 @@ use crate::raster::Raster;
 pub mod decode;
 mod defaults;
 mod device;
-mod fused;
+pub mod fused;
 mod layers;
+mod range;
 pub mod unetpp;
 pub mod weights;
 pub mod yolov3;
@@ -49,6 +50,18 @@ pub struct Models {
 /// One plain sentence that says which model's weights are at fault, which tensor, and what is wrong with it.
 pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
     let chosen = device::choose(options.device)?;
+    let may_fall_back = options.device == DeviceChoice::Auto && !matches!(chosen.backend, Backend::Cpu { .. });
+    match load_on(options, chosen) {
+        // A device that others fill, for one. What is wrong with the weights the CPU finds as well.
+        Err(error) if may_fall_back => {
+            let models = load_on(options, device::choose(DeviceChoice::Cpu)?)?;
+            Ok(Models { notice: Some(format!("{error} Running on the CPU.")), ..models })
+        }
+        result => result,
+    }
+}
+
+fn load_on(options: &ModelOptions, chosen: device::Chosen) -> anyhow::Result<Models> {
     let backend = &chosen.backend;
     let (detector, segmenter) = std::thread::scope(|scope| {
         let detector = scope.spawn(|| {

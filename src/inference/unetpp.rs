@@ -15,6 +15,7 @@
 use super::decode::sigmoid;
 use super::device::Backend;
 use super::layers::{Activation, Conv, Maps};
+use super::range::{self, Range};
 use super::weights::safetensors::TensorFile;
 use super::weights::{self, BatchNorm, ConvShape, ConvWeights, Format, Source, WeightError};
 use crate::findings::ModelIdentity;
@@ -50,6 +51,17 @@ struct Spec {
     norm: Option<String>,
     shape: ConvShape,
     activation: Activation,
+    place: Place,
+}
+
+/// Where a convolution reads what the encoder gives.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The encoder's convolution of this number.
+    Encoder(usize),
+    /// The first of node X(i,j).
+    Joint(usize, usize),
+    Elsewhere,
 }
 
 impl UnetPlusPlus {
@@ -61,7 +73,11 @@ impl UnetPlusPlus {
             }
             let file = TensorFile::parse(bytes)?;
             file.expect_format(FORMAT)?;
-            let convolutions = weights::in_parallel(specs(), |spec| spec.load(&file, backend))?;
+            let range = match backend {
+                Backend::Half(_) => Some(encoder_range(&file)?),
+                _ => None,
+            };
+            let convolutions = weights::in_parallel(specs(), |spec| spec.load(&file, range.as_ref(), backend))?;
             Ok((convolutions, file.name().unwrap_or_else(|| "U-Net++ (VGG-19)".to_owned())))
         })?;
         // In the order of `specs`, which yields as many as are taken here.
@@ -178,6 +194,7 @@ fn specs() -> Vec<Spec> {
                 norm: None,
                 shape,
                 activation: Activation::Relu,
+                place: Place::Encoder(specs.len()),
             });
             inputs = width;
         }
@@ -191,13 +208,15 @@ fn specs() -> Vec<Spec> {
                     norm: Some(format!("nodes.{i}_{j}.bn{part}")),
                     shape: ConvShape::new(inputs, width, 3, 1),
                     activation: Activation::Relu,
+                    place: if part == 1 { Place::Joint(i, j) } else { Place::Elsewhere },
                 });
             }
         }
     }
     for head in 0..HEADS {
         let shape = ConvShape::new(BLOCKS[0].0, 1, 1, 1);
-        specs.push(Spec { conv: format!("heads.{head}"), norm: None, shape, activation: Activation::Linear });
+        let conv = format!("heads.{head}");
+        specs.push(Spec { conv, norm: None, shape, activation: Activation::Linear, place: Place::Elsewhere });
     }
     specs
 }
@@ -216,18 +235,46 @@ pub fn operations(side: usize, heads: usize) -> f64 {
     specs().iter().filter_map(used).sum()
 }
 
+/// What brings the encoder into f16's range.
+fn encoder_range(file: &TensorFile<'_>) -> Result<Range, WeightError> {
+    let encoder = specs().into_iter().filter(|spec| matches!(spec.place, Place::Encoder(_))).collect();
+    Ok(Range::new(&weights::in_parallel(encoder, |spec| spec.read(file))?))
+}
+
 impl Spec {
-    fn load(&self, file: &TensorFile<'_>, backend: &Backend) -> Result<Conv, WeightError> {
-        let Self { conv, norm, shape, activation } = self;
+    fn load(&self, file: &TensorFile<'_>, range: Option<&Range>, backend: &Backend) -> Result<Conv, WeightError> {
+        let mut weights = self.read(file)?;
+        if let Some(range) = range {
+            self.fit(range, &mut weights);
+        }
+        let weights = if self.shape.inputs == 3 { weights.for_grey() } else { weights };
+        Conv::new(weights, self.activation, backend).map_err(|error| WeightError::Build(error.to_string()))
+    }
+
+    fn read(&self, file: &TensorFile<'_>) -> Result<ConvWeights, WeightError> {
+        let Self { conv, norm, shape, .. } = self;
         let weight = file.values(&format!("{conv}.weight"), &shape.dims())?;
-        let weights = match norm {
-            Some(norm) => BatchNorm::read(file, norm, shape.outputs)?.fold(conv, *shape, weight)?,
+        match norm {
+            Some(norm) => BatchNorm::read(file, norm, shape.outputs)?.fold(conv, *shape, weight),
             None => {
                 let bias = file.values(&format!("{conv}.bias"), &[shape.outputs])?;
-                ConvWeights { shape: *shape, weight, bias }
+                Ok(ConvWeights { shape: *shape, weight, bias })
             }
-        };
-        let weights = if shape.inputs == 3 { weights.for_grey() } else { weights };
-        Conv::new(weights, *activation, backend).map_err(|error| WeightError::Build(error.to_string()))
+        }
+    }
+
+    /// The same convolution where the encoder's results are scaled.
+    fn fit(&self, range: &Range, weights: &mut ConvWeights) {
+        let of_block = |block: usize| range.factor(BLOCKS[..=block].iter().map(|(_, count)| count).sum::<usize>() - 1);
+        match self.place {
+            Place::Encoder(number) => range.scale_encoder(number, weights),
+            Place::Joint(i, j) => {
+                range::undo(weights, 0..BLOCKS[i].0, of_block(i));
+                if j == 1 {
+                    range::undo(weights, BLOCKS[i].0..self.shape.inputs, of_block(i + 1));
+                }
+            }
+            Place::Elsewhere => {}
+        }
     }
 }

@@ -3,6 +3,8 @@
 //
 // Build and use: `run.sh`.
 
+#include <atomic>
+#include <mutex>
 #include <type_traits>
 
 #include "emulate.h"
@@ -15,7 +17,7 @@ enum { SUCCESS = 0, OUT_OF_MEMORY = 2, NOT_FOUND = 500 };
 using Pointer = unsigned long long;
 
 // What is allocated now, bounded by GPU_MEMORY bytes.
-static size_t used;
+static std::atomic<size_t> used;
 static size_t limit() {
     const char *value = getenv("GPU_MEMORY");
     return value ? strtoull(value, nullptr, 10) : SIZE_MAX;
@@ -113,6 +115,8 @@ ENTRY cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned 
     if (grid_x == 0 || grid_y == 0 || grid_z != 1 || y != 1 || z != 1 || x > 1024 || grid_y > 65535) {
         return 1;
     }
+    static std::mutex one_at_a_time;
+    std::lock_guard<std::mutex> guard(one_at_a_time);
     Named *named = static_cast<Named *>(function);
     launch({grid_x, grid_y, 1}, {x, 1, 1}, [=] { named->run(parameters); });
     return SUCCESS;

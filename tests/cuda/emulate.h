@@ -11,8 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <functional>
+#include <setjmp.h>
 #include <ucontext.h>
 #include <vector>
 
@@ -42,14 +42,16 @@ struct Copy {
     int bytes;
 };
 struct Thread {
-    ucontext_t context;
+    ucontext_t start;
+    jmp_buf place;
     std::vector<char> stack = std::vector<char>(64 << 10);
-    std::deque<std::vector<Copy>> groups;
-    std::vector<Copy> open;
-    bool done;
+    // Those on their way, and how many of them each group has, oldest first; the last group is still open.
+    std::vector<Copy> copies;
+    std::vector<size_t> groups;
+    bool begun, done;
 };
 inline std::vector<Thread> threads;
-inline ucontext_t scheduler;
+inline jmp_buf scheduler;
 inline unsigned current;
 inline std::function<void()> kernel;
 
@@ -59,14 +61,16 @@ inline bool option(const char *name, bool otherwise) {
 }
 
 // A barrier of the block. One of a warp is no more than that here, for all threads meet the same ones.
-inline void __syncthreads() { swapcontext(&threads[current].context, &scheduler); }
+inline void __syncthreads() {
+    if (!_setjmp(threads[current].place)) {
+        _longjmp(scheduler, 1);
+    }
+}
 inline void __syncwarp() { __syncthreads(); }
 
-inline void arrive(const std::vector<Copy> &copies) {
-    for (const Copy &copy : copies) {
-        memset(copy.to, 0, 16);
-        memcpy(copy.to, copy.from, copy.bytes);
-    }
+inline void arrive(const Copy &copy) {
+    memset(copy.to, 0, 16);
+    memcpy(copy.to, copy.from, copy.bytes);
 }
 inline void emulated_copy(half *to, const half *from, int bytes) {
     if (reinterpret_cast<uintptr_t>(to) % 16 || reinterpret_cast<uintptr_t>(from) % 16) {
@@ -75,26 +79,41 @@ inline void emulated_copy(half *to, const half *from, int bytes) {
     }
     static const bool late = option("LATE", true);
     if (late) {
-        threads[current].open.push_back({to, from, bytes});
+        threads[current].copies.push_back({to, from, bytes});
+        ++threads[current].groups.back();
     } else {
-        arrive({{to, from, bytes}});
+        arrive({to, from, bytes});
     }
 }
-inline void emulated_commit() {
-    Thread &thread = threads[current];
-    thread.groups.push_back(std::move(thread.open));
-    thread.open.clear();
-}
+inline void emulated_commit() { threads[current].groups.push_back(0); }
 inline void emulated_wait(size_t left) {
-    for (Thread &thread = threads[current]; thread.groups.size() > left; thread.groups.pop_front()) {
-        arrive(thread.groups.front());
+    Thread &thread = threads[current];
+    size_t arrived = 0;
+    while (thread.groups.size() > left + 1) {
+        for (size_t end = arrived + thread.groups.front(); arrived < end; ++arrived) {
+            arrive(thread.copies[arrived]);
+        }
+        thread.groups.erase(thread.groups.begin());
     }
+    thread.copies.erase(thread.copies.begin(), thread.copies.begin() + arrived);
 }
 
 inline void run_thread() {
     kernel();
     threads[current].done = true;
-    swapcontext(&threads[current].context, &scheduler);
+    _longjmp(scheduler, 1);
+}
+
+// Until the thread's next barrier or its end.
+inline void resume(Thread &thread) {
+    if (_setjmp(scheduler)) {
+        return;
+    }
+    if (thread.begun) {
+        _longjmp(thread.place, 1);
+    }
+    thread.begun = true;
+    setcontext(&thread.start);
 }
 
 inline void launch(dim3 grid, dim3 block, std::function<void()> function) {
@@ -108,13 +127,13 @@ inline void launch(dim3 grid, dim3 block, std::function<void()> function) {
         for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) {
             for (unsigned i = 0; i < block.x; ++i) {
                 Thread &thread = threads[i];
-                thread.done = false;
-                thread.groups.clear();
-                thread.open.clear();
-                getcontext(&thread.context);
-                thread.context.uc_stack = {thread.stack.data(), 0, thread.stack.size()};
-                thread.context.uc_link = nullptr;
-                makecontext(&thread.context, run_thread, 0);
+                thread.begun = thread.done = false;
+                thread.copies.clear();
+                thread.groups.assign(1, 0);
+                getcontext(&thread.start);
+                thread.start.uc_stack = {thread.stack.data(), 0, thread.stack.size()};
+                thread.start.uc_link = nullptr;
+                makecontext(&thread.start, run_thread, 0);
             }
             for (bool going = true; going;) {
                 going = false;
@@ -122,7 +141,7 @@ inline void launch(dim3 grid, dim3 block, std::function<void()> function) {
                     current = reverse ? block.x - 1 - i : i;
                     if (!threads[current].done) {
                         threadIdx.x = current;
-                        swapcontext(&scheduler, &threads[current].context);
+                        resume(threads[current]);
                         going |= !threads[current].done;
                     }
                 }
@@ -158,33 +177,32 @@ template <class F> void fill_fragment(F &to, float value) {
         }
     }
 }
-// Kept as [row][k] and as [column][k].
+// a is kept as [row][k], b as [k][column].
 template <class Use, class Layout>
 void load_matrix_sync(fragment<Use, 16, 16, 16, half, Layout> &to, const half *from, unsigned pitch) {
-    static_assert(std::is_same_v<Use, matrix_a> == std::is_same_v<Layout, row_major>);
+    constexpr bool turned = std::is_same_v<Use, matrix_b>;
+    static_assert(turned == std::is_same_v<Layout, col_major>);
     check(from, pitch, 8);
     if (first_of_warp()) {
         for (int i = 0; i < 16; ++i) {
+            float row[16];
             for (int k = 0; k < 16; ++k) {
-                to.values[i][k] = from[i * pitch + k];
+                row[k] = from[i * pitch + k];
+            }
+            for (int k = 0; k < 16; ++k) {
+                (turned ? to.values[k][i] : to.values[i][k]) = row[k];
             }
         }
     }
 }
 template <class A, class B, class C> void mma_sync(C &to, const A &a, const B &b, const C &before) {
     if (first_of_warp()) {
-        float turned[16][16];
-        for (int j = 0; j < 16; ++j) {
-            for (int k = 0; k < 16; ++k) {
-                turned[k][j] = b.values[j][k];
-            }
-        }
         for (int i = 0; i < 16; ++i) {
             float row[16];
             memcpy(row, before.values[i], sizeof row);
             for (int k = 0; k < 16; ++k) {
                 for (int j = 0; j < 16; ++j) {
-                    row[j] += a.values[i][k] * turned[k][j];
+                    row[j] += a.values[i][k] * b.values[k][j];
                 }
             }
             memcpy(to.values[i], row, sizeof row);

@@ -236,4 +236,5 @@ def main():
     print("unetpp", [h["rms"] for h in expected["unetpp"]["logits"]])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -89,8 +89,11 @@ impl HalfMap {
         Ok(Self { values: self.values.apply_op1_no_bwd(&MaxPool(self))?, doubled: false })
     }
 
-    /// The values, row-major `[batch, channels, height, width]`.
+    /// The values of a map that is not doubled, row-major `[batch, channels, height, width]`.
     pub fn values(&self) -> candle_core::Result<Vec<f32>> {
+        if self.doubled {
+            candle_core::bail!("a doubled map is not written out");
+        }
         let [batch, height, width, channels] = self.dims()?;
         let values: Vec<f16> = self.values.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
         let images = values.chunks_exact((height * width * channels).max(1)).take(batch);
@@ -115,8 +118,10 @@ impl HalfConv {
         } else {
             let mut turned = vec![f16::ZERO; padded * taps * inputs];
             for (row, to) in weights.weight.chunks_exact(inputs * taps).zip(turned.chunks_exact_mut(inputs * taps)) {
-                for (at, value) in to.iter_mut().enumerate() {
-                    *value = rounded(row[at % inputs * taps + at / inputs]);
+                for (tap, to) in to.chunks_exact_mut(inputs).enumerate() {
+                    for (value, of_input) in to.iter_mut().zip(row.chunks_exact(taps)) {
+                        *value = rounded(of_input[tap]);
+                    }
                 }
             }
             Tensor::from_vec(turned, (padded, taps, inputs), device)?
@@ -249,10 +254,11 @@ fn rows(image: &[f16], channels: usize) -> Vec<f32> {
 
 /// Each image of the batch for the CPU's kernels.
 fn maps(map: &HalfMap, pool: &Arc<Pool>) -> candle_core::Result<Vec<Map>> {
-    let [batch, height, width, channels] = HalfMap { doubled: false, ..map.clone() }.dims()?;
+    let stored = HalfMap { values: map.values.clone(), doubled: false };
+    let [batch, height, width, channels] = stored.dims()?;
     let values: Vec<f32> = match map.values.rank() {
         3 => map.values.flatten_all()?.to_vec1()?,
-        _ => map.values()?,
+        _ => stored.values()?,
     };
     let images = values.chunks_exact((channels * height * width).max(1)).take(batch);
     let map_of = |image| Map::from_rows(image, [channels, height, width], pool);
