@@ -38,7 +38,7 @@ pub struct ModelOptions {
 pub struct Models {
     pub detector: Box<dyn Detector>,
     pub segmenter: Box<dyn Segmenter>,
-    /// What ran, in words: "CPU, 2 threads, AVX-512", "CUDA device 0".
+    /// What ran, in words: "CPU, 2 threads, AVX-512", "CUDA, NVIDIA H200, f16".
     pub device: String,
     /// Said once to the reader: "No CUDA device was found: running on the CPU."
     pub notice: Option<String>,
