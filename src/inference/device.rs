@@ -98,7 +98,7 @@ fn cuda() -> Result<Chosen, &'static str> {
     const BROKEN: &str = "The CUDA device does not work with this program";
     fn because<E: std::fmt::Display>(reason: &'static str) -> impl Fn(E) -> &'static str {
         move |error| {
-            log::info!("{reason}: {error}");
+            log::info!("{reason}: {}", error.to_string().lines().next().unwrap_or_default());
             reason
         }
     }

@@ -226,7 +226,8 @@ impl Activation {
 /// Trouble of the device in a sentence; the details go to the log.
 fn device_error(error: impl std::fmt::Display) -> anyhow::Error {
     let error = error.to_string();
-    log::warn!("the device: {error}");
+    // The lines after the first are a trace of the stack.
+    log::info!("the device: {}", error.lines().next().unwrap_or_default());
     if error.contains("OUT_OF_MEMORY") {
         anyhow::anyhow!("The CUDA device has too little free memory; close what else uses it, or choose --device cpu.")
     } else {
