@@ -2,6 +2,7 @@
 
 mod annotation;
 mod architecture;
+mod bench;
 mod evaluate;
 mod evaluation;
 mod export;

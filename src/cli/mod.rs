@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::inference::{DeviceChoice, ModelOptions};
 
+pub mod bench;
 pub mod evaluate;
 pub mod phantom;
 pub mod prepare;
@@ -29,6 +30,7 @@ struct Cli {
 enum Command {
     Read(read::Args),
     Evaluate(evaluate::Args),
+    Bench(bench::Args),
     Phantom(phantom::Args),
     Prepare(prepare::Args),
 }
@@ -89,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => window(cli.window),
         Some(Command::Read(args)) => read::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Phantom(args)) => phantom::run(args),
         Some(Command::Prepare(args)) => prepare::run(args),
     };

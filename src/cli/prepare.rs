@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 /// A size such as 480x960.
-fn size(text: &str) -> Result<NetSize, String> {
+pub fn size(text: &str) -> Result<NetSize, String> {
     let parse = |part: &str| part.trim().parse().ok().filter(|side| (1..=16384).contains(side));
     let sides = text.split_once(['x', '×']).and_then(|(w, h)| Some(NetSize::new(parse(w)?, parse(h)?)));
     sides.ok_or_else(|| "a size is written as 480x960, each side at most 16384".into())

@@ -44,24 +44,39 @@ pub struct Models {
     pub notice: Option<String>,
 }
 
+/// Both networks by their own types, for what looks inside them.
+pub struct Networks {
+    pub detector: yolov3::Yolov3,
+    pub segmenter: unetpp::UnetPlusPlus,
+    /// As in [`Models`].
+    pub device: String,
+    pub notice: Option<String>,
+}
+
 /// Loads both networks, side by side. Takes a fraction of a second: call it from a background thread.
 ///
 /// # Errors
 /// One plain sentence that says which model's weights are at fault, which tensor, and what is wrong with it.
 pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
+    let Networks { detector, segmenter, device, notice } = load_networks(options)?;
+    Ok(Models { detector: Box::new(detector), segmenter: Box::new(segmenter), device, notice })
+}
+
+/// [`load`], by the networks' types.
+pub fn load_networks(options: &ModelOptions) -> anyhow::Result<Networks> {
     let chosen = device::choose(options.device)?;
     let may_fall_back = options.device == DeviceChoice::Auto && !matches!(chosen.backend, Backend::Cpu { .. });
     match load_on(options, chosen) {
         // A device that others fill, for one. What is wrong with the weights the CPU finds as well.
         Err(error) if may_fall_back => {
-            let models = load_on(options, device::choose(DeviceChoice::Cpu)?)?;
-            Ok(Models { notice: Some(format!("{error} Running on the CPU.")), ..models })
+            let networks = load_on(options, device::choose(DeviceChoice::Cpu)?)?;
+            Ok(Networks { notice: Some(format!("{error} Running on the CPU.")), ..networks })
         }
         result => result,
     }
 }
 
-fn load_on(options: &ModelOptions, chosen: device::Chosen) -> anyhow::Result<Models> {
+fn load_on(options: &ModelOptions, chosen: device::Chosen) -> anyhow::Result<Networks> {
     let backend = &chosen.backend;
     let (detector, segmenter) = std::thread::scope(|scope| {
         let detector = scope.spawn(|| {
@@ -79,12 +94,7 @@ fn load_on(options: &ModelOptions, chosen: device::Chosen) -> anyhow::Result<Mod
     if !matches!(backend, Backend::Cpu { .. }) {
         warm_up(&detector, &segmenter)?;
     }
-    Ok(Models {
-        detector: Box::new(detector),
-        segmenter: Box::new(segmenter),
-        device: chosen.description,
-        notice: chosen.notice,
-    })
+    Ok(Networks { detector, segmenter, device: chosen.description, notice: chosen.notice })
 }
 
 /// Runs both networks once, so that the first image does not wait for what a device does at the first use.
