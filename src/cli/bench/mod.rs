@@ -1,5 +1,6 @@
 //! `mammoscope bench`: how long each stage of a reading takes on this machine, and how near the networks come to its peak.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         load_ms,
         cases,
     };
-    print!("{report}");
+    write!(std::io::stdout(), "{report}").context("The table could not be printed")?;
     if let Some(path) = &args.json {
         write_whole(path, |out| {
             serde_json::to_writer_pretty(out, &report).map_err(|error| std::io::Error::from(error).into())
