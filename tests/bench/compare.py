@@ -37,7 +37,9 @@ def arguments():
     parser.add_argument("--engines", nargs="+", default=[""], help="only those whose names hold one of these")
     parser.add_argument("--cache", type=Path, help="a folder in which compiled networks are kept from run to run")
     parser.add_argument("--json", type=Path, help="write all times into this file")
-    return parser.parse_args()
+    parsed = parser.parse_args()
+    parsed.program = parsed.program.resolve()
+    return parsed
 
 
 ARGS = arguments()
