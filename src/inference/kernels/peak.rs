@@ -45,8 +45,10 @@ unsafe fn long_sum<L: Lanes, const V: usize>(start: f32) -> f32 {
         *sum = unsafe { L::load(starts.as_ptr()) };
     }
     for _ in 0..STEPS {
-        for sum in sums.iter_mut().flatten() {
-            *sum = sum.mul_add(factor, addend);
+        for row in &mut sums {
+            for sum in row {
+                *sum = sum.mul_add(factor, addend);
+            }
         }
     }
     // A copy: sums that a loop runs over would be kept in memory all the while.
