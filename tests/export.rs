@@ -6,7 +6,7 @@ use image::RgbImage;
 use mammoscope::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
 use mammoscope::export::{EXPORTERS, ExportError, ExportView, Exporter, Layers, compose, write_whole};
 use mammoscope::findings::Contour;
-use mammoscope::marks::{CANDIDATE, CONTOUR, DETECTION, TRUTH};
+use mammoscope::marks::{CANDIDATE, CONTOUR, DETECTION, TRUTH, heat_color};
 use mammoscope::pipeline::SCALES;
 use mammoscope::session::{Report, Session};
 use mammoscope::space::{ImagePoint, ImageRect};
@@ -107,7 +107,8 @@ fn marks_have_their_colours_at_their_places() {
 #[test]
 fn layers_are_drawn_only_where_asked() {
     let session = scripted_session(0.6, Some(truth()));
-    let none = Layers { detections: false, scale: None, candidates: false, contours: false, truth: false };
+    let none =
+        Layers { detections: false, scale: None, candidates: false, contours: false, truth: false, heat: None };
     let draws = |layers: &Layers, colour: [u8; 3]| {
         let view = ExportView { layers: layers.clone(), ..ExportView::default() };
         let picture = compose(&session, &view);
@@ -128,6 +129,27 @@ fn layers_are_drawn_only_where_asked() {
     assert!(changed(Layers { detections: true, scale: Some(SCALES[0]), ..none.clone() }));
     let unknown = mammoscope::space::NetSize::new(1, 1);
     assert!(!changed(Layers { detections: true, scale: Some(unknown), ..none.clone() }));
+}
+
+#[test]
+fn the_heatmap_lies_over_the_image_where_it_is_asked_for() {
+    let session = scripted_session(0.6, None);
+    let layers =
+        Layers { detections: false, scale: None, candidates: false, contours: false, truth: false, heat: Some(0.5) };
+    let (picture, shown) = (compose(&session, &ExportView { layers, ..ExportView::default() }), shown(&session));
+    let at = |x: usize, y: usize| <[u8; 3]>::try_from(&picture.data()[3 * (y * 400 + x)..][..3]).expect("three bytes");
+    // Ms is 1 in the certain box, 0.4 / 0.9 in the doubtful one, and 0 outside both.
+    for (x, y, ms) in [(100, 150, 1.0), (199, 269, 1.0), (250, 400, 0.4 / 0.9)] {
+        let [r, g, b, alpha] = heat_color(ms);
+        let part = f32::from(alpha) / 255.0 * 0.5;
+        for (seen, (under, over)) in at(x, y).into_iter().zip(shown(x as u32, y as u32).into_iter().zip([r, g, b])) {
+            let expected = f32::from(under) * (1.0 - part) + f32::from(over) * part;
+            assert!((f32::from(seen) - expected).abs() <= 1.5, "({x}, {y}): {seen}, not {expected}");
+        }
+    }
+    for (x, y) in [(99, 150), (200, 269), (20, 20)] {
+        assert_eq!(at(x, y), shown(x as u32, y as u32));
+    }
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl Window {
         let setup = Setup {
             inputs,
             models: start.script.factory(),
+            held: None,
             settings: SettingsStore::read(settings),
             picker: Arc::new(move |question: &Question| match question {
                 Question::Export { extension, .. } => vec![export.with_extension(extension)],

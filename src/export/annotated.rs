@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::draw::{Lines, Picture, Stroke};
 use super::strip::{self, Strip};
-use super::{ExportError, ExportView, Exporter};
+use super::{ExportError, ExportView, Exporter, heat};
 use crate::annotation::{Lesion, LesionKind, LesionShape};
 use crate::marks::{CANDIDATE, CONTOUR, DETECTION, HALO, HALO_OPACITY, HALO_WIDTH, Mark, TRUTH, detection_opacity};
 use crate::session::Session;
@@ -60,6 +60,9 @@ fn shown_image(session: &Session, view: &ExportView, strip: usize) -> Picture {
 
 fn draw_layers(picture: &mut Picture, session: &Session, view: &ExportView, point: f64) {
     let layers = &view.layers;
+    if let (Some(reading), Some(opacity)) = (session.reading(), layers.heat) {
+        heat::lay_over(picture, &reading.fused, opacity);
+    }
     if layers.detections {
         let shown = session.reading().into_iter().flat_map(|r| &r.scales);
         let shown = shown.filter(|s| layers.scale.is_none_or(|size| size == s.size));

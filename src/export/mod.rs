@@ -12,6 +12,7 @@ use crate::study::Voi;
 
 mod annotated;
 mod draw;
+mod heat;
 mod json;
 mod strip;
 mod text;
@@ -41,12 +42,14 @@ pub struct Layers {
     pub candidates: bool,
     pub contours: bool,
     pub truth: bool,
+    /// The heatmap of Ms under the marks, with this opacity in [0, 1].
+    pub heat: Option<f32>,
 }
 
 impl Default for Layers {
-    /// Candidates, contours and groundtruth, without the boxes of single scales.
+    /// Candidates, contours and groundtruth, without the boxes of single scales and the heatmap.
     fn default() -> Self {
-        Self { detections: false, scale: None, candidates: true, contours: true, truth: true }
+        Self { detections: false, scale: None, candidates: true, contours: true, truth: true, heat: None }
     }
 }
 

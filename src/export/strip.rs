@@ -181,5 +181,9 @@ fn provenance_line(session: &Session, view: &ExportView) -> String {
     let notice = crate::RESEARCH_USE.replace(' ', JOIN);
     let inverted = if view.invert { "shown inverted · " } else { "" };
     let raw = if session.study().identity.for_processing { "For Processing image · " } else { "" };
-    format!("Mammoscope{JOIN}{} · {models}{raw}{inverted}{notice}", crate::VERSION)
+    let heat = match (session.reading(), view.layers.heat) {
+        (Some(_), Some(opacity)) => format!("heatmap of Ms at {:.0}{JOIN}%, paler is higher · ", 100.0 * opacity),
+        _ => String::new(),
+    };
+    format!("Mammoscope{JOIN}{} · {models}{raw}{inverted}{heat}{notice}", crate::VERSION)
 }

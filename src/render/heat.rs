@@ -84,6 +84,17 @@ impl HeatPass {
         }
     }
 
+    /// Draws with the pipeline, so that the driver makes it ready.
+    pub fn warm_up(&self, device: &wgpu::Device, queue: &wgpu::Queue, pass: &mut wgpu::RenderPass<'_>) {
+        let uniforms = gpu::uniforms(device, "heat view", VIEW_BYTES);
+        let view = gpu::bind_group(device, "heat view", &self.view_layout, &[uniforms.as_entire_binding()]);
+        let grid = Grid { columns: Vec::new(), rows: Vec::new(), cells: vec![0], width: 1, height: 1 };
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &view, &[]);
+        pass.set_bind_group(1, &grid.bind_group(device, queue, &self.grid_layout), &[]);
+        pass.draw(0..3, 0..1);
+    }
+
     fn new_view(&self, device: &wgpu::Device, queue: &wgpu::Queue, heat: &Heat, full: PixelRect) -> View {
         let uniforms = gpu::uniforms(device, "heat view", VIEW_BYTES);
         let view = gpu::bind_group(device, "heat view", &self.view_layout, &[uniforms.as_entire_binding()]);

@@ -14,7 +14,7 @@ use crate::raster::GrayImage;
 use crate::space::PixelRect;
 use crate::study::{Grayscale, Study};
 
-/// Copied to the device per frame at most; the mip levels of a large mammogram fit, so the first frame shows all of it.
+/// Copied to the device per frame at most.
 const UPLOAD_BYTES: usize = 10 << 20;
 /// From this zoom on image pixels are shown as squares.
 const BLOCKY_ZOOM: f64 = 8.0;
@@ -69,7 +69,7 @@ impl ImageHandle {
     /// In how many frames, about, all of it is copied to the device.
     pub fn upload_frames(&self) -> u32 {
         let pixels: usize = (0..=MIP_LEVELS).map(|level| self.level(level).data().len()).sum();
-        (2 * pixels).div_ceil(UPLOAD_BYTES) as u32
+        1 + (2 * pixels).div_ceil(UPLOAD_BYTES) as u32
     }
 
     /// Names the image without keeping it alive.
@@ -143,12 +143,13 @@ impl ImagePass {
         Self { blocky, level, between, view_layout, tile_layout, images: Vec::new(), views: HashMap::new() }
     }
 
-    /// Copies some of the image to the device, until all of it is there.
-    pub fn upload(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, image: &ImageHandle) -> Upload {
+    /// Copies some of the image to the device, until all of it is there. The first frame of an image waits for the levels that
+    /// it is shown with at `zoom`, and for no finer ones.
+    pub fn upload(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, image: &ImageHandle, zoom: f64) -> Upload {
         self.images.retain(|resident| resident.image.strong_count() > 0);
         self.views.retain(|_, view| view.image.strong_count() > 0);
         let resident = self.resident(device, image);
-        resident.upload(queue, image);
+        resident.upload(queue, image, sampling(zoom, 0).level);
         Upload { finest: resident.finest_level(), complete: resident.pending.is_empty() }
     }
 
@@ -183,6 +184,18 @@ impl ImagePass {
                 pass.set_bind_group(1, &tile.bind_group, &[]);
                 pass.draw(0..3, 0..1);
             }
+        }
+    }
+
+    /// Draws with each pipeline, so that the driver makes them ready; needs what [`Self::draw`] needs.
+    pub fn warm_up(&self, pass: &mut wgpu::RenderPass<'_>, paint: &ScenePaint) {
+        let tile = self.images.iter().find(|resident| resident.is(&paint.image)).and_then(|image| image.tiles.first());
+        let (Some(tile), Some(view)) = (tile, self.views.get(&paint.id)) else { return };
+        pass.set_bind_group(0, &view.bind_group, &[0]);
+        pass.set_bind_group(1, &tile.bind_group, &[]);
+        for pipeline in [&self.between, &self.level, &self.blocky] {
+            pass.set_pipeline(pipeline);
+            pass.draw(0..3, 0..1);
         }
     }
 
@@ -225,12 +238,13 @@ impl Resident {
         std::ptr::eq(self.image.as_ptr(), Arc::as_ptr(&image.0))
     }
 
-    /// Copies as much as a frame may.
-    fn upload(&mut self, queue: &wgpu::Queue, image: &ImageHandle) {
+    /// Copies as much as a frame may; while `wanted` is not there, no finer level.
+    fn upload(&mut self, queue: &wgpu::Queue, image: &ImageHandle, wanted: u32) {
         let mut budget = UPLOAD_BYTES;
+        let finest = if self.finest_level() > wanted { wanted } else { 0 };
         while let Some(slice) = self.pending.front() {
             let bytes = 2 * slice.rect.width() * slice.rect.height();
-            if bytes > budget && budget < UPLOAD_BYTES {
+            if slice.level < finest || (bytes > budget && budget < UPLOAD_BYTES) {
                 break;
             }
             budget = budget.saturating_sub(bytes);

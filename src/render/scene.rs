@@ -59,6 +59,9 @@ pub struct ScenePass {
     heat: HeatPass,
     copy: CopyPass,
     views: HashMap<egui::Id, View>,
+    /// Drivers, the software ones above all, compile a pipeline when it first draws. That is done in a frame in which little
+    /// happens, not when the reader first zooms in or the analysis is done.
+    is_warm: bool,
 }
 
 struct View {
@@ -133,6 +136,7 @@ impl ScenePass {
             heat: HeatPass::new(device, CANVAS_FORMAT),
             copy: CopyPass::new(device, target),
             views: HashMap::new(),
+            is_warm: false,
         }
     }
 
@@ -145,7 +149,7 @@ impl ScenePass {
         paint: &ScenePaint,
     ) {
         self.views.retain(|_, view| view.drawn.image.strong_count() > 0);
-        let upload = self.image.upload(device, queue, &paint.image);
+        let upload = self.image.upload(device, queue, &paint.image, paint.transform.zoom);
         if !upload.complete {
             paint.ctx.request_repaint();
         }
@@ -169,5 +173,22 @@ impl ScenePass {
             }
         };
         self.views.insert(paint.id, View { canvas, drawn: wanted });
+        if upload.complete && !self.is_warm {
+            self.is_warm = true;
+            self.warm_up(device, queue, encoder, paint);
+        }
+    }
+
+    fn warm_up(
+        &self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        encoder: &mut wgpu::CommandEncoder,
+        paint: &ScenePaint,
+    ) {
+        let unseen = self.copy.canvas(device, queue, CanvasPlace { left: 0, top: 0, width: 1, height: 1 });
+        let mut pass = unseen.draw(encoder, [0; 3]);
+        self.image.warm_up(&mut pass, paint);
+        self.heat.warm_up(device, queue, &mut pass);
     }
 }

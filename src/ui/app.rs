@@ -10,22 +10,27 @@ use super::dialogs::{Dialogs, Picker, Question};
 use super::files::{Analysis, Files};
 use super::frame_log::FrameLog;
 use super::notices::{Notices, Tone};
+use super::pace::Pace;
 use super::settings::{Settings, SettingsStore};
 use super::viewport::{Layers, Scene, ViewState, ViewportEvent, viewport_ui};
 use super::{frame_log, panels, theme, updates};
 use crate::pipeline::Parameters;
 use crate::render;
 use crate::session::Session;
-use crate::worker::{AnalyseJob, FileJob, ImageId, Job, JobId, ModelFactory, OutlineJob, PrefetchJob, Wake, Worker};
+use crate::worker::{
+    AnalyseJob, FileJob, Held, ImageId, Job, JobId, ModelFactory, OutlineJob, PrefetchJob, Wake, Worker,
+};
 
-/// How often a frame comes while work runs, so that progress is seen to move.
-const WORKING_FRAME: Duration = Duration::from_millis(28);
+/// How long the start waits for the inputs to be listed: a file takes a millisecond, and a large folder holds up no window.
+const LISTING: Duration = Duration::from_millis(5);
 
 /// What a window starts with.
 pub struct Setup {
     /// Opened at once; the demonstration case when empty.
     pub inputs: Vec<PathBuf>,
     pub models: ModelFactory,
+    /// Keeps the models from being loaded until the first image is on the screen.
+    pub held: Option<Held>,
     pub settings: SettingsStore,
     pub picker: Picker,
     /// The demonstration case, if it is installed.
@@ -53,6 +58,10 @@ pub struct App {
     pub(super) frame_log: FrameLog,
     is_cleared: bool,
     pub(super) first_look: FirstLook,
+    held: Option<Held>,
+    pace: Pace,
+    /// Where the frame log moves λ to in the next frame.
+    dragged_lambda: Option<f32>,
 }
 
 /// What an order is for.
@@ -84,15 +93,17 @@ pub enum Engine {
 }
 
 impl App {
-    /// Starts the worker and opens what is to be opened first.
+    /// A window's content, at once: [`Self::start`] and [`Self::attach`].
     pub fn new(cc: &eframe::CreationContext<'_>, setup: Setup) -> std::io::Result<Self> {
-        theme::install_fonts(&cc.egui_ctx);
-        theme::apply(&cc.egui_ctx, setup.settings.current.theme);
-        if let Some(state) = &cc.wgpu_render_state {
-            render::install(state);
-        }
-        let ctx = cc.egui_ctx.clone();
-        let wake: Wake = Arc::new(move || ctx.request_repaint());
+        let mut app = Self::start(&cc.egui_ctx, setup)?;
+        app.attach(cc);
+        Ok(app)
+    }
+
+    /// Starts the worker and opens what is to be opened first, while the window is still to be made.
+    pub fn start(ctx: &egui::Context, setup: Setup) -> std::io::Result<Self> {
+        let repainted = ctx.clone();
+        let wake: Wake = Arc::new(move || repainted.request_repaint());
         let mut app = Self {
             worker: Worker::start(setup.models, wake.clone())?,
             files: Files::default(),
@@ -108,6 +119,9 @@ impl App {
             frame_log: setup.frame_log,
             is_cleared: setup.is_cleared,
             first_look: FirstLook::Over,
+            held: setup.held,
+            pace: Pace::default(),
+            dragged_lambda: None,
         };
         if let Some(notice) = app.settings.notice.take() {
             app.notices.say(Tone::Warning, notice);
@@ -116,8 +130,24 @@ impl App {
             inputs if inputs.is_empty() => FileCommand::OpenDemonstration,
             inputs => FileCommand::Open(inputs),
         };
-        commands::execute(&mut app, &cc.egui_ctx, Command::File(first));
+        commands::execute(&mut app, ctx, Command::File(first));
+        let until = Instant::now() + LISTING;
+        while app.tasks.values().any(|task| *task == Task::List) && Instant::now() < until {
+            for update in app.worker.poll_until(until) {
+                updates::apply(&mut app, update);
+            }
+        }
         Ok(app)
+    }
+
+    /// Makes the window's looks and its passes.
+    pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
+        theme::install_fonts(&cc.egui_ctx);
+        theme::apply(&cc.egui_ctx, self.settings.current.theme);
+        if let Some(state) = &cc.wgpu_render_state {
+            render::install(state);
+        }
+        self.frame_log.window_ready();
     }
 
     /// The shown image's reading.
@@ -222,6 +252,11 @@ impl App {
             || self.tasks.values().any(|task| *task != Task::Settings)
     }
 
+    /// True while the first image, or another, is still to be seen.
+    fn is_opening(&self) -> bool {
+        self.first_look != FirstLook::Over || self.tasks.values().any(|task| matches!(task, Task::List | Task::Open(_)))
+    }
+
     /// Commands of dropped files, keys and answered dialogs.
     fn incoming_commands(&mut self, ctx: &egui::Context) -> Vec<Command> {
         let mut commands = Vec::new();
@@ -241,6 +276,31 @@ impl App {
         }
         commands.extend(commands::pressed(ctx));
         commands
+    }
+
+    /// Ends the frame for the log, unless it is laid out `again`, and does what the log wants to be done.
+    fn serve_frame_log(&mut self, ctx: &egui::Context, again: bool) {
+        let shown = self.files.shown();
+        self.frame_log.frame_ends(shown.map_or(0, |image| image.session.missing_outlines().len()));
+        if again {
+            return;
+        }
+        let situation = frame_log::Situation {
+            working: self.is_working(),
+            prefetching: self.worker.is_prefetching(),
+            is_last: self.files.neighbour(1).is_none(),
+            is_read: shown.is_some_and(|image| image.analysis == Analysis::Done),
+        };
+        let upper = shown.and_then(|image| image.profile.as_ref()).map_or(1.0, |profile| profile.upper);
+        match self.frame_log.next(situation) {
+            frame_log::Next::Wait => {}
+            frame_log::Next::Step => commands::execute(self, ctx, Command::File(FileCommand::Step(1))),
+            frame_log::Next::Lambda(part) => {
+                self.dragged_lambda = Some(part * upper);
+                ctx.request_repaint();
+            }
+            frame_log::Next::Close => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+        }
     }
 
     /// The shown image in the middle of the window.
@@ -266,12 +326,19 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        if ctx.current_pass_index() == 0 {
+            self.frame_log.frame_begins(self.worker.is_inferring(), frame.info().cpu_usage);
+            self.pace.frame_begins(Instant::now());
+        }
         for update in self.worker.poll() {
             updates::apply(self, update);
         }
         if self.first_look == FirstLook::Frames(0) {
             self.continue_reading();
+        }
+        if !self.is_opening() {
+            self.held = None;
         }
         if let Some(rest) = self.notices.expire(Instant::now()) {
             ctx.request_repaint_after(rest);
@@ -283,11 +350,13 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
-        self.frame_log.frame_begins(self.worker.is_inferring());
         if !self.is_cleared {
             ui.painter().rect_filled(ctx.content_rect(), 0.0, theme::background(ui.visuals()));
         }
         let mut commands = Vec::new();
+        if let Some(lambda) = self.dragged_lambda.take() {
+            commands.push(Command::Reading(ReadingCommand::SetLambda(lambda)));
+        }
         panels::top_bar::top_bar_ui(ui, self, &mut commands);
         panels::status::status_ui(ui, self, &mut commands);
         panels::files::files_ui(ui, self, &mut commands);
@@ -309,14 +378,9 @@ impl eframe::App for App {
             ctx.request_discard("a command changed what is shown");
         }
         if self.is_working() {
-            ctx.request_repaint_after(WORKING_FRAME);
+            ctx.request_repaint_after(self.pace.next(Instant::now()));
         }
-        self.frame_log.frame_ends();
-        match self.frame_log.next(self.is_working(), self.files.neighbour(1).is_none()) {
-            frame_log::Next::Wait => {}
-            frame_log::Next::Step => commands::execute(self, &ctx, Command::File(FileCommand::Step(1))),
-            frame_log::Next::Close => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
-        }
+        self.serve_frame_log(&ctx, again);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

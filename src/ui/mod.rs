@@ -9,6 +9,7 @@ mod dialogs;
 mod files;
 mod frame_log;
 mod notices;
+mod pace;
 mod panels;
 mod profile;
 mod settings;

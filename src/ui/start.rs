@@ -16,21 +16,27 @@ use crate::worker;
 /// Opens the window on `inputs` (the demonstration case when empty) and runs until it is closed.
 pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
     let frame_log = FrameLog::from_environment();
+    let (models, held) = worker::hold(Box::new(move || {
+        worker::lower_this_thread();
+        inference::load(&options)
+    }));
     let setup = Setup {
         inputs,
-        models: Box::new(move || {
-            worker::lower_this_thread();
-            inference::load(&options)
-        }),
+        models,
+        held: Some(held),
         settings: SettingsStore::of_user(),
         picker: system_picker(),
         demonstration: resources::demonstration_case(),
         frame_log,
         is_cleared: true,
     };
+    // The first image is opened while the window is made.
+    let ctx = egui::Context::default();
+    let mut app = App::start(&ctx, setup)?;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Mammoscope")
         .with_app_id("mammoscope")
+        .with_icon(icon())
         .with_inner_size([1440.0, 900.0])
         .with_min_inner_size([900.0, 600.0])
         .with_drag_and_drop(true);
@@ -39,12 +45,14 @@ pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
     let has_started = started.clone();
     let _quiet = QuietPanics::until(started.clone());
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        eframe::run_native(
+        eframe::run_native_ext(
             "mammoscope",
             native,
+            Some(ctx),
             Box::new(move |cc| {
                 has_started.store(true, Ordering::Relaxed);
-                Ok(Box::new(App::new(cc, setup)?))
+                app.attach(cc);
+                Ok(Box::new(app))
             }),
         )
     }));
@@ -56,6 +64,12 @@ pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
         }
         Err(panic) => Err(anyhow::anyhow!(sentence(&panic_text(panic.as_ref())))),
     }
+}
+
+/// The window's icon, as in packaging.
+fn icon() -> egui::IconData {
+    // Compiled in; were it damaged, the default would do.
+    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")).unwrap_or_default()
 }
 
 const NO_DISPLAY: &str = "There is no display for the window. Start it on a desktop, or read images without one: mammoscope read FILE --out FOLDER.";

@@ -17,6 +17,7 @@ pub fn apply(app: &mut App, update: Update) {
     match update {
         Update::ModelsReady { device, notice } => {
             app.engine = Engine::Ready(device);
+            app.frame_log.models_ready();
             if let Some(notice) = notice {
                 app.notices.say(Tone::Info, notice);
             }

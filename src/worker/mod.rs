@@ -18,6 +18,7 @@ pub use protocol::{AnalyseJob, FileJob, ImageId, Job, JobId, OutlineJob, Prefetc
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -30,6 +31,19 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Makes the models, on the inference thread; may lower that thread's priority too.
 pub type ModelFactory = Box<dyn FnOnce() -> anyhow::Result<Models> + Send>;
+
+/// While it lives, the models that it came with are not loaded.
+pub struct Held(#[expect(dead_code, reason = "its end is what is waited for")] Sender<()>);
+
+/// `models`, to be loaded once the other value is dropped: what else a start needs the processor for goes first.
+pub fn hold(models: ModelFactory) -> (ModelFactory, Held) {
+    let (held, released) = bounded(0);
+    let factory = Box::new(move || {
+        let _ = released.recv();
+        models()
+    });
+    (factory, Held(held))
+}
 
 /// The IO queue is full: the caller asks again later or says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -195,7 +209,18 @@ impl Worker {
 
     /// What has been said since the last poll; stale words are left out. Never waits.
     pub fn poll(&mut self) -> Vec<Update> {
-        let said: Vec<Update> = self.updates.try_iter().collect();
+        let said = self.updates.try_iter().collect();
+        self.current(said)
+    }
+
+    /// [`Self::poll`], waiting for something to be said until `until`: for the start, before there is a window.
+    pub fn poll_until(&mut self, until: Instant) -> Vec<Update> {
+        let first = self.updates.recv_deadline(until);
+        let said = first.into_iter().chain(self.updates.try_iter()).collect();
+        self.current(said)
+    }
+
+    fn current(&mut self, said: Vec<Update>) -> Vec<Update> {
         said.into_iter().filter(|update| self.is_current(update)).collect()
     }
 

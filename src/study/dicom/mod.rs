@@ -62,21 +62,22 @@ pub fn open(path: &Path, file: File, start: &[u8]) -> Result<Study, OpenError> {
         warnings.push("The file is not written in the transfer syntax that it names; it was read as it is.".into());
     }
     let format = PixelFormat::of(&header.dataset, &mut warnings)?;
-    let mut words = match (syntax.coding, header.pixel_length) {
+    let (codes, histogram) = match (syntax.coding, header.pixel_length) {
         (Coding::Native, Some(length)) => pixels::read_native(&mut source, &format, length, syntax.layout.big_endian)?,
         (Coding::Native, None) => return Err(mismatch("uncompressed", "compressed")),
         (_, Some(_)) => return Err(mismatch("compressed", "uncompressed")),
         (coding, None) => {
             let frame = encapsulated::read_first_frame(&mut source, &format, coding)?;
-            if coding == Coding::Rle {
+            let mut words = if coding == Coding::Rle {
                 rle::decode(&frame, &format)?
             } else {
                 decode::decode(&frame, &format, &syntax)?
-            }
+            };
+            let histogram = format.codes(&mut words);
+            (words, histogram)
         }
     };
-    let histogram = format.codes(&mut words);
-    assemble(path.to_path_buf(), &header.dataset, &syntax, &format, words, &histogram, warnings)
+    assemble(path.to_path_buf(), &header.dataset, &syntax, &format, codes, &histogram, warnings)
 }
 
 /// The transfer syntax of the file meta group; without one the data set itself shows how it is written.

@@ -85,45 +85,86 @@ impl PixelFormat {
 
     /// Turns the words of the pixel data into codes, in place, and counts how often each code occurs.
     pub fn codes(&self, words: &mut [u16]) -> Vec<u32> {
-        let count = || vec![0u32; 1 << self.bits_stored];
         let add = |mut histogram: Vec<u32>, part: &mut [u16]| {
-            for word in part {
-                *word = self.code(*word);
-                histogram[usize::from(*word)] += 1;
-            }
+            self.add_codes(&mut histogram, part);
             histogram
         };
-        let sum = |mut a: Vec<u32>, b: Vec<u32>| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            a
-        };
-        words.par_chunks_mut(1 << 20).fold(count, add).reduce(count, sum)
+        words.par_chunks_mut(PART).fold(|| self.histogram(), add).reduce(|| self.histogram(), sum)
+    }
+
+    fn histogram(&self) -> Vec<u32> {
+        vec![0; 1 << self.bits_stored]
+    }
+
+    fn add_codes(&self, histogram: &mut [u32], words: &mut [u16]) {
+        let (eights, rest) = words.as_chunks_mut::<8>();
+        for eight in eights {
+            *eight = eight.map(|word| self.code(word));
+            // Air, often half of the image, has one code: to count it pixel by pixel would be to wait for the same number.
+            if *eight == [eight[0]; 8] {
+                histogram[usize::from(eight[0])] += 8;
+            } else {
+                eight.iter().for_each(|code| histogram[usize::from(*code)] += 1);
+            }
+        }
+        for word in rest {
+            *word = self.code(*word);
+            histogram[usize::from(*word)] += 1;
+        }
     }
 }
 
-/// The first frame of uncompressed pixel data of `length` bytes as 16-bit words.
+/// Words that are read or counted at a time.
+const PART: usize = 1 << 19;
+
+fn sum(mut a: Vec<u32>, b: Vec<u32>) -> Vec<u32> {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+    a
+}
+
+/// The first frame of uncompressed pixel data of `length` bytes as codes, and how often each occurs.
 pub fn read_native(
     source: &mut Source,
     format: &PixelFormat,
     length: u64,
     big_endian: bool,
-) -> Result<Vec<u16>, OpenError> {
+) -> Result<(Vec<u16>, Vec<u32>), OpenError> {
     let needed = format.frame_bytes();
     if length < needed {
         return Err(too_short(format));
     }
     let mut words = vec![0u16; format.pixels()];
+    let swapped = big_endian != cfg!(target_endian = "big");
+    if format.bits_allocated == 16 && !swapped {
+        let histogram = read_words(source, format, &mut words)?;
+        return Ok((words, histogram));
+    }
     if format.bits_allocated == 16 {
         source.read(bytemuck::cast_slice_mut(&mut words))?;
-        if big_endian != cfg!(target_endian = "big") {
-            words.iter_mut().for_each(|word| *word = word.swap_bytes());
-        }
+        words.iter_mut().for_each(|word| *word = word.swap_bytes());
     } else {
         let mut bytes = vec![0; format.pixels()];
         source.read(&mut bytes)?;
         words.iter_mut().zip(bytes).for_each(|(word, byte)| *word = u16::from(byte));
     }
-    Ok(words)
+    let histogram = format.codes(&mut words);
+    Ok((words, histogram))
+}
+
+/// Reads words and turns them into codes, part by part on all cores where the file allows that.
+fn read_words(source: &mut Source, format: &PixelFormat, words: &mut [u16]) -> Result<Vec<u32>, OpenError> {
+    let Some(file) = source.file_from_here(2 * words.len() as u64)? else {
+        source.read(bytemuck::cast_slice_mut(words))?;
+        return Ok(format.codes(words));
+    };
+    let add = |histogram: Result<Vec<u32>, OpenError>, (index, part): (usize, &mut [u16])| {
+        let mut histogram = histogram?;
+        file.read((2 * index * PART) as u64, bytemuck::cast_slice_mut(part))?;
+        format.add_codes(&mut histogram, part);
+        Ok(histogram)
+    };
+    let none = || Ok(format.histogram());
+    words.par_chunks_mut(PART).enumerate().fold(none, add).reduce(none, |a, b| Ok(sum(a?, b?)))
 }
 
 pub fn too_short(format: &PixelFormat) -> OpenError {

@@ -89,6 +89,18 @@ impl Source {
         if self.read_some(buffer)? < wanted { Err(OpenError::truncated()) } else { Ok(()) }
     }
 
+    /// The file itself from here on, for reading `count` bytes of it, which must be there, at several places at once; `None`
+    /// where it can only be read in order.
+    pub fn file_from_here(&self, count: u64) -> Result<Option<FilePart<'_>>, OpenError> {
+        if count > self.end.saturating_sub(self.position) {
+            return Err(OpenError::truncated());
+        }
+        Ok(match &self.input {
+            Input::File(file) if cfg!(unix) => Some(FilePart { file: file.get_ref(), start: self.position }),
+            _ => None,
+        })
+    }
+
     /// Passes over `count` bytes, which must be there.
     pub fn skip(&mut self, count: u64) -> Result<(), OpenError> {
         if count > self.end.saturating_sub(self.position) {
@@ -116,6 +128,25 @@ impl Source {
             Input::File(file) => file.fill_buf().map(<[u8]>::is_empty).map_err(unreadable),
             Input::Deflated(_) => Ok(self.position >= self.end),
         }
+    }
+}
+
+/// A file, read at places counted from `start`.
+pub struct FilePart<'a> {
+    file: &'a File,
+    start: u64,
+}
+
+impl FilePart<'_> {
+    /// Fills the whole of `buffer` from `offset` on.
+    #[cfg(unix)]
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), OpenError> {
+        std::os::unix::fs::FileExt::read_exact_at(self.file, buffer, self.start + offset).map_err(unreadable)
+    }
+
+    #[cfg(not(unix))]
+    pub fn read(&self, _: u64, _: &mut [u8]) -> Result<(), OpenError> {
+        Err(unreadable(io::ErrorKind::Unsupported.into()))
     }
 }
 

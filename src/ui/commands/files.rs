@@ -157,6 +157,7 @@ fn export(app: &mut App, image: ImageId, exporter: usize, mut path: PathBuf) {
             candidates: layers.candidates,
             contours: layers.contours,
             truth: layers.truth,
+            heat: layers.heatmap.then_some(layers.heatmap_opacity),
         },
     };
     let session = Box::new(open.session.clone());
