@@ -107,8 +107,7 @@ fn marks_have_their_colours_at_their_places() {
 #[test]
 fn layers_are_drawn_only_where_asked() {
     let session = scripted_session(0.6, Some(truth()));
-    let none =
-        Layers { detections: false, scale: None, candidates: false, contours: false, truth: false, heat: None };
+    let none = Layers { detections: false, scale: None, candidates: false, contours: false, truth: false, heat: None };
     let draws = |layers: &Layers, colour: [u8; 3]| {
         let view = ExportView { layers: layers.clone(), ..ExportView::default() };
         let picture = compose(&session, &view);

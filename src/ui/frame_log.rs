@@ -170,8 +170,7 @@ impl FrameLog {
             }
         }
         let dragging = self.drag.as_ref().is_some_and(|drag| drag.steps > 0 && self.writing.is_none());
-        self.frame =
-            Some(Frame { begun: now, inferring, dragging, layout_ms: 0.0, busy_ms: 0.0, bare_candidates: 0 });
+        self.frame = Some(Frame { begun: now, inferring, dragging, layout_ms: 0.0, busy_ms: 0.0, bare_candidates: 0 });
     }
 
     /// A frame is laid out and goes to be drawn.
