@@ -24,6 +24,7 @@
 // In reading order: the vocabulary, then the flow from a file to findings, then what shows and stores them.
 pub mod findings;
 pub mod marks;
+pub mod random;
 pub mod raster;
 pub mod resources;
 pub mod space;

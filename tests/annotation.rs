@@ -9,11 +9,11 @@ use mammoscope::annotation::{
 };
 use mammoscope::evaluation::fill_polygons;
 use mammoscope::findings::Contour;
+use mammoscope::random::Random;
 use mammoscope::raster::Mask;
 use mammoscope::space::{ImagePoint, ImageRect, PixelRect};
 use tempfile::TempDir;
 
-use crate::random::Random;
 use crate::support::real_data;
 
 /// A file of this content, read for the image "case" of 100 × 200 pixels.

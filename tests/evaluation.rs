@@ -5,10 +5,9 @@ use std::sync::Arc;
 use mammoscope::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
 use mammoscope::evaluation::{Comparer, Comparison, Spans, compare};
 use mammoscope::findings::{Candidate, Contour, Measures, Outline};
+use mammoscope::random::Random;
 use mammoscope::raster::{Mask, ProbabilityMap};
 use mammoscope::space::{ImagePoint, ImageRect, PixelRect};
-
-use crate::random::Random;
 
 fn candidate(x0: usize, y0: usize, x1: usize, y1: usize) -> Candidate {
     Candidate { rect: PixelRect::new(x0, y0, x1, y1), score: 0.7 }

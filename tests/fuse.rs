@@ -5,10 +5,9 @@ use std::time::Instant;
 use mammoscope::evaluation::fill_polygons;
 use mammoscope::findings::{Candidate, Detection, ScaleDetections};
 use mammoscope::pipeline::{FusedMask, SCALES};
+use mammoscope::random::Random;
 use mammoscope::raster::Raster;
 use mammoscope::space::{ImagePoint, ImageRect, PixelRect};
-
-use crate::random::Random;
 
 /// Steps 3 and 4 as the definition words them.
 mod literal {

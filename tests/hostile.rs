@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use mammoscope::random::Random;
 use mammoscope::study::open;
 
-use crate::random::Random;
 use crate::support::dicom::{
     BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, Element, HTJ2K, IMPLICIT, JPEG_2000, JPEG_BASELINE, JPEG_EXTENDED,
     JPEG_LOSSLESS, JPEG_LS, RLE, Value, bytes, claim, deflate, fragments, jpeg_lossless, pattern, prefix, rle_frame,

@@ -3,6 +3,7 @@
 mod annotation;
 mod architecture;
 mod bench;
+mod datasets;
 mod evaluate;
 mod evaluation;
 mod export;
@@ -16,7 +17,6 @@ mod phantom;
 mod pipeline;
 mod pipeline_contour;
 mod prepare;
-mod random;
 mod random_weights;
 mod read;
 mod render;

@@ -8,11 +8,10 @@ use mammoscope::pipeline::{
     Cancel, Cancelled, Detector, NetDetection, PATCH, Parameters, Prepared, Progress, SCALES, Segmenter, analyse,
     detect_scale, outline, patch, patch_rect, suppress,
 };
+use mammoscope::random::Random;
 use mammoscope::raster::{GrayImage, ProbabilityMap, Raster};
 use mammoscope::space::{ImagePoint, ImageRect, NetRect, NetSize, PixelRect};
 use mammoscope::study::{Spacing, SpacingSource};
-
-use crate::random::Random;
 
 /// Says the same boxes, given in fractions of the input, whatever it sees.
 struct Fixed {

@@ -6,10 +6,9 @@ use mammoscope::evaluation::fill_polygons;
 use mammoscope::findings::Contour;
 use mammoscope::pipeline::contour::contours;
 use mammoscope::pipeline::measure::{convex_hull, longest_diameter};
+use mammoscope::random::Random;
 use mammoscope::raster::{Mask, ProbabilityMap};
 use mammoscope::space::{ImagePoint, PixelRect};
-
-use crate::random::Random;
 
 /// Positive for a polygon whose inside lies to the right of its edges, y down.
 fn signed_area(contour: &Contour) -> f64 {

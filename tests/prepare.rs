@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use mammoscope::phantom::{FULL, Phantom, Plan, Random, Side, View, generate};
+use mammoscope::phantom::{FULL, Phantom, Plan, Side, View, generate};
 use mammoscope::pipeline::prepare;
 use mammoscope::pipeline::prepare::normalise;
 use mammoscope::pipeline::resize::resample;
+use mammoscope::random::Random;
 use mammoscope::raster::GrayImage;
 use mammoscope::space::{ImageRect, NetSize, PixelRect};
 use mammoscope::study;

@@ -104,3 +104,10 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
     });
     Some(Mean { mean, standard_error, parts: values.len() })
 }
+
+/// Half of the values are below it; of an even number the mean of the middle two. `None` without values.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (!sorted.is_empty()).then(|| (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0)
+}

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::froc::Froc;
 use super::marks::{Marks, Pool};
 use super::measured::{Group, Measured, Settings};
-use super::metrics::{AP_IOU, Mean, PrCurve, RankedBox, mean, precision_recall};
+use super::metrics::{AP_IOU, Mean, PrCurve, RankedBox, mean, median, precision_recall};
+use crate::random::Random;
 
 /// False positives per image at which sensitivities are compared.
 pub const FALSE_POSITIVES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
@@ -99,13 +100,10 @@ pub fn deal(measured: &[Measured], parts: usize, seed: u64) -> Vec<Vec<usize>> {
     if parts < 2 {
         return Vec::new();
     }
-    // Fisher and Yates, with SplitMix64: the same parts on every machine.
-    let mut state = seed;
+    // Fisher and Yates.
+    let mut random = Random::new(seed);
     for last in (1..patients.len()).rev() {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        patients.swap(last, ((z ^ (z >> 31)) % (last as u64 + 1)) as usize);
+        patients.swap(last, (random.bits() % (last as u64 + 1)) as usize);
     }
     let part_of = |m: &Measured| patients.iter().position(|p| *p == m.patient).map(|place| place % parts);
     (0..parts).map(|part| (0..measured.len()).filter(|i| part_of(&measured[*i]) == Some(part)).collect()).collect()
@@ -248,11 +246,6 @@ fn dice(measured: &[&Measured], settings: &Settings) -> Vec<(String, Vec<f64>)> 
 }
 
 fn dice_table(dice: &[(String, Vec<f64>)]) -> Table {
-    let median = |values: &[f64]| {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        (!sorted.is_empty()).then(|| (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0)
-    };
     let row = |(name, values): &(String, Vec<f64>)| {
         let above = |least: f64| values.iter().filter(|v| **v >= least).count() as f64 / values.len() as f64;
         let share = (!values.is_empty()).then(|| above(0.5));

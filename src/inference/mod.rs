@@ -53,13 +53,18 @@ pub struct Networks {
     pub notice: Option<String>,
 }
 
+impl From<Networks> for Models {
+    fn from(Networks { detector, segmenter, device, notice }: Networks) -> Self {
+        Self { detector: Box::new(detector), segmenter: Box::new(segmenter), device, notice }
+    }
+}
+
 /// Loads both networks, side by side. Takes a fraction of a second: call it from a background thread.
 ///
 /// # Errors
 /// One plain sentence that says which model's weights are at fault, which tensor, and what is wrong with it.
 pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
-    let Networks { detector, segmenter, device, notice } = load_networks(options)?;
-    Ok(Models { detector: Box::new(detector), segmenter: Box::new(segmenter), device, notice })
+    Ok(load_networks(options)?.into())
 }
 
 /// [`load`], by the networks' types.

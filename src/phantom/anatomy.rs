@@ -2,9 +2,10 @@
 //!
 //! Lengths are in image heights; the chest wall lies at x = 0 and the breast points to +x (a left breast as hung).
 
-use super::noise::{Fractal, Random};
+use super::noise::Fractal;
 use super::strokes::Strokes;
 use super::{View, smoothstep};
+use crate::random::Random;
 
 /// A breast that can be asked for its grey at any place.
 pub struct Breast {

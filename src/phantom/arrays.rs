@@ -4,9 +4,10 @@ use std::io::Write;
 
 use rayon::prelude::*;
 
-use super::{FULL, Mass, MassShape, MassSpec, Phantom, Plan, Random, generate};
+use super::{FULL, Mass, MassShape, MassSpec, Phantom, Plan, generate};
 use crate::pipeline::prepare::normalise;
 use crate::pipeline::resize::resample;
+use crate::random::Random;
 use crate::raster::{GrayImage, Raster};
 use crate::space::{ImagePoint, ImageRect, NetSize};
 

@@ -8,7 +8,8 @@ use dicom::core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::{FileMetaTableBuilder, InMemDicomObject};
 
-use super::{Plan, Random, Side, View};
+use super::{Plan, Side, View};
+use crate::random::Random;
 use crate::raster::GrayImage;
 
 /// Detector pixel in millimetres, as of the Siemens system of INbreast.

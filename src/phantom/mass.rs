@@ -2,8 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use super::noise::{Fractal, Random};
+use super::noise::Fractal;
 use crate::findings::Contour;
+use crate::random::Random;
 use crate::raster::{GrayImage, Mask};
 use crate::space::{ImagePoint, ImageRect};
 

@@ -17,9 +17,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub use mass::{Mass, MassShape, MassSpec, bounds};
-pub use noise::{Fractal, Random};
+pub use noise::Fractal;
 
 use crate::findings::Contour;
+use crate::random::Random;
 use crate::raster::{GrayImage, Mask};
 use crate::space::ImagePoint;
 use anatomy::Breast;

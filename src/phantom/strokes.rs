@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::noise::Random;
+use crate::random::Random;
 
 /// Short straight pieces, found by the cell they touch.
 pub struct Strokes {

@@ -378,7 +378,9 @@ impl eframe::App for App {
             ctx.request_discard("a command changed what is shown");
         }
         if self.is_working() {
-            ctx.request_repaint_after(self.pace.next(Instant::now()));
+            // egui asks earlier, by the length that it expects of a frame.
+            let ahead = Duration::from_secs_f32(ctx.input(|input| input.predicted_dt));
+            ctx.request_repaint_after(self.pace.next(Instant::now()) + ahead);
         }
         self.serve_frame_log(&ctx, again);
     }

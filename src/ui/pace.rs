@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-/// From frame to frame, where drawing is quick.
-const QUICK: Duration = Duration::from_millis(28);
+/// From the end of a frame to the next, where drawing is quick.
+const QUICK: Duration = Duration::from_millis(20);
 const SLOWEST: Duration = Duration::from_millis(300);
+/// A frame that comes later after the one before is late: below, motion looks fluent.
+const LATE: Duration = Duration::from_millis(50);
 /// So many late frames in a row are no accident.
-const LATE_FRAMES: u32 = 4;
+const LATE_FRAMES: u32 = 8;
 
 #[derive(Debug)]
 pub struct Pace {
@@ -28,7 +30,7 @@ impl Pace {
     pub fn frame_begins(&mut self, now: Instant) {
         let Some(asked) = self.asked.take() else { return };
         let gap = now - asked;
-        if gap > self.interval.mul_f32(1.4) {
+        if gap > LATE.max(self.interval.mul_f32(1.4)) {
             self.late += 1;
             if self.late == LATE_FRAMES {
                 (self.interval, self.late) = ((2 * gap).min(SLOWEST), 0);
@@ -59,9 +61,9 @@ mod tests {
             now += interval.max(Duration::from_millis(took));
             interval
         };
-        let quick: Vec<_> = (0..20).map(|i| frame(if i % 3 == 0 { 45 } else { 5 })).collect();
+        let quick: Vec<_> = (0..20).map(|i| frame(if i % 3 == 0 { 65 } else { 45 })).collect();
         assert!(quick.iter().all(|interval| *interval == QUICK), "{quick:?}");
-        let slow: Vec<_> = (0..8).map(|_| frame(120)).collect();
+        let slow: Vec<_> = (0..16).map(|_| frame(120)).collect();
         assert_eq!(slow.last().map(|interval| interval.as_millis() > 200), Some(true), "{slow:?}");
         assert_eq!((0..100).map(|_| frame(5)).last(), Some(QUICK));
     }

@@ -293,9 +293,9 @@ impl Reply {
         heard
     }
 
-    /// Says how far a job is, unless the reader is behind.
+    /// Says how far a job is, unless the reader is behind. Wakes no one: who shows progress looks now and then, and several
+    /// hundred words a second are no reason to look more often.
     fn progress(&self, id: JobId, progress: Progress) {
         let _ = self.updates.try_send(Update::Progress { id, progress });
-        (self.wake)();
     }
 }

@@ -90,8 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The demonstration case, or the file that was named in its place, and a random mammogram.
 fn readings(networks: Networks, args: &Args, repetitions: usize) -> anyhow::Result<Vec<Case>> {
-    let Networks { detector, segmenter, device, notice } = networks;
-    let mut models = Models { detector: Box::new(detector), segmenter: Box::new(segmenter), device, notice };
+    let mut models = Models::from(networks);
     let demonstration = crate::resources::demonstration_case();
     let (name, path) = match &args.file {
         Some(path) => ("the file given", path.clone()),

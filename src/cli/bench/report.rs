@@ -4,6 +4,8 @@ use std::fmt::{Display, Formatter, Result};
 
 use serde::Serialize;
 
+use crate::evaluation::metrics::median;
+
 /// All measurements of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -48,7 +50,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(name: String, runs_ms: Vec<f64>, operations: Option<f64>) -> Self {
-        let median_ms = median(&runs_ms);
+        let median_ms = median(&runs_ms).unwrap_or(f64::NAN);
         let gflops = operations.map(|operations| operations / median_ms / 1e6);
         Self { name, median_ms, runs_ms, operations, gflops, share_of_peak: None }
     }
@@ -56,14 +58,6 @@ impl Stage {
     pub fn compare_with(&mut self, peak_gflops: f64) {
         self.share_of_peak = self.gflops.map(|gflops| gflops / peak_gflops);
     }
-}
-
-/// NaN for no values.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
-    (at(sorted.len() / 2) + at(sorted.len().saturating_sub(1) / 2)) / 2.0
 }
 
 impl Display for Report {

@@ -4,6 +4,7 @@ use candle_core::Device;
 
 use super::{HalfConv, HalfMap};
 use crate::inference::weights::{ConvShape, ConvWeights};
+use crate::random::Random;
 use crate::raster::Raster;
 
 /// The largest difference allowed, relative to the root mean square: several roundings to f16.
@@ -28,11 +29,11 @@ pub fn check(device: &Device) -> anyhow::Result<()> {
 
 /// Each kind of layer that the networks have, for few and for many pixels.
 fn results(device: &Device) -> anyhow::Result<Vec<Vec<f32>>> {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut conv = |shape: ConvShape, slope: f32| {
         let scale = 2.0 / (shape.inputs as f32 * (shape.kernel * shape.kernel) as f32).sqrt();
-        let weight = (0..shape.count()).map(|_| scale * random.next()).collect();
-        let bias = (0..shape.outputs).map(|_| random.next()).collect();
+        let weight = (0..shape.count()).map(|_| scale * centred(&mut random)).collect();
+        let bias = (0..shape.outputs).map(|_| centred(&mut random)).collect();
         HalfConv::new(&ConvWeights { shape, weight, bias }, slope, device)
     };
     let first = conv(ConvShape::new(1, 64, 3, 1), 0.0)?;
@@ -41,8 +42,8 @@ fn results(device: &Device) -> anyhow::Result<Vec<Vec<f32>>> {
     let joined = conv(ConvShape::new(160, 64, 3, 1), 0.1)?;
     let head = conv(ConvShape::new(64, 18, 1, 1), 1.0)?;
 
-    let mut random = Random(2);
-    let images: Vec<Raster<f32>> = (0..2).map(|_| Raster::from_fn(128, 96, |_, _| random.next())).collect();
+    let mut random = Random::new(2);
+    let images: Vec<Raster<f32>> = (0..2).map(|_| Raster::from_fn(128, 96, |_, _| centred(&mut random))).collect();
     let image = HalfMap::from_images(&images.iter().collect::<Vec<_>>(), device)?;
     let wide = first.forward(&[&image], None)?;
     let few = narrow.forward(&[&wide.max_pooled()?.max_pooled()?.max_pooled()?], None)?;
@@ -53,12 +54,7 @@ fn results(device: &Device) -> anyhow::Result<Vec<Vec<f32>>> {
     [wide, few, many, half, sum].iter().chain(&outputs).map(|map| Ok(map.values()?)).collect()
 }
 
-/// Numbers in −1…1, the same every time.
-struct Random(u32);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0
-    }
+/// In −1…1.
+fn centred(random: &mut Random) -> f32 {
+    random.range(-1.0, 1.0) as f32
 }

@@ -49,7 +49,7 @@ const ENTRY_HEIGHT: f32 = 44.0;
 fn entry_ui(ui: &mut Ui, entry: &Entry, selected: bool) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), ENTRY_HEIGHT), egui::Sense::click());
     let name = entry.name();
-    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &name));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::WidgetType::Button, true, selected, &name));
     let palette = palette(ui);
     let fill = match (selected, response.hovered()) {
         (true, _) => palette.accent_faint,

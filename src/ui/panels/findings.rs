@@ -87,7 +87,7 @@ pub fn findings_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) 
             }
             let response = row.response();
             response
-                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Finding {}", index + 1)));
+                .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, format!("Finding {}", index + 1)));
             if response.clicked() {
                 commands.push(Command::Reading(ReadingCommand::GoTo(index)));
             }

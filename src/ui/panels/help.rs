@@ -21,7 +21,7 @@ pub fn help_ui(ctx: &Context, app: &App, commands: &mut Vec<Command>) {
         return;
     }
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
-    let modal = egui::Modal::new(egui::Id::unique("help")).frame(frame).show(ctx, |ui| {
+    let modal = egui::Modal::new(egui::Id::new("help")).frame(frame).show(ctx, |ui| {
         ui.set_width(660.0);
         ui.heading("Mammoscope");
         about_ui(ui, app);

@@ -11,7 +11,7 @@ pub fn notices_ui(ctx: &Context, area: Rect, notices: &[Notice], commands: &mut 
     if notices.is_empty() {
         return;
     }
-    egui::Area::new(egui::Id::unique("notices"))
+    egui::Area::new(egui::Id::new("notices"))
         .pivot(Align2::CENTER_BOTTOM)
         .fixed_pos(area.center_bottom() - vec2(0.0, 32.0))
         .show(ctx, |ui| {

@@ -51,7 +51,7 @@ pub fn drop_hint_ui(ctx: &Context) {
         return;
     }
     let screen = ctx.content_rect();
-    let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop hint")));
+    let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::new("drop hint")));
     painter.rect_filled(screen, 0.0, Color32::from_black_alpha(170));
     let font = theme::strong_font(15.0);
     painter.text(screen.center(), Align2::CENTER_CENTER, "Drop to open", font, Color32::WHITE);

@@ -12,7 +12,7 @@ mod view;
 pub use view::ViewState;
 
 use eframe::egui_wgpu::Callback;
-use egui::{Color32, Id, Painter, Response, Role, Sense, WidgetInfo};
+use egui::{Color32, Id, Painter, Response, WidgetType, Sense, WidgetInfo};
 
 use crate::render::{Heat, ImageHandle, ScenePaint, ViewTransform};
 use crate::session::Session;
@@ -101,7 +101,7 @@ pub fn viewport_ui(
 ) -> Response {
     let (_, area) = ui.allocate_space(ui.available_size());
     let response = ui.interact(area, ui.unique_id().with("mammogram"), Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Mammogram"));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, "Mammogram"));
     if !area.is_positive() {
         return response;
     }
