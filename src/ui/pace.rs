@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// From the end of a frame to the next, where drawing is quick.
-const QUICK: Duration = Duration::from_millis(20);
+const QUICK: Duration = Duration::from_millis(28);
 const SLOWEST: Duration = Duration::from_millis(300);
 /// A frame that comes later after the one before is late: below, motion looks fluent.
 const LATE: Duration = Duration::from_millis(50);
