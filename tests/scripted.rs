@@ -38,6 +38,8 @@ pub struct Script {
     pub panics: Arc<AtomicBool>,
     /// The next detection fails.
     pub fails: Arc<AtomicBool>,
+    /// At the largest scale another box, of confidence 0.61, overlaps the first.
+    pub overlapping: bool,
     /// The models cannot be loaded.
     pub unloadable: bool,
 }
@@ -84,11 +86,14 @@ impl Detector for Script {
         let size = NetSize::new(input.width(), input.height());
         let scale = SCALES.iter().position(|known| *known == size).expect("one of the five sizes");
         let (w, h) = (input.width() as f32, input.height() as f32);
-        let found = BOXES.iter().filter(|b| scale + b.scales >= SCALES.len()).map(|b| {
-            let [x0, y0, x1, y1] = b.rect;
-            NetDetection { rect: NetRect { x0: x0 * w, y0: y0 * h, x1: x1 * w, y1: y1 * h }, confidence: 0.9 }
-        });
-        Ok(found.collect())
+        let detection = |[x0, y0, x1, y1]: [f32; 4], confidence| NetDetection {
+            rect: NetRect { x0: x0 * w, y0: y0 * h, x1: x1 * w, y1: y1 * h },
+            confidence,
+        };
+        let found = BOXES.iter().filter(|b| scale + b.scales >= SCALES.len()).map(|b| detection(b.rect, 0.9));
+        let overlapping =
+            (self.overlapping && scale + 1 == SCALES.len()).then(|| detection([0.4, 0.38, 0.6, 0.5], 0.61));
+        Ok(found.chain(overlapping).collect())
     }
 
     fn identity(&self) -> ModelIdentity {

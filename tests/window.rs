@@ -387,14 +387,32 @@ fn frames_keep_coming_while_the_networks_run() {
     assert!(frames > 20, "{frames} frames in {:?}", begun.elapsed());
 }
 
-#[test]
-fn an_idle_window_draws_nothing() {
-    let mut window = Window::read();
-    window.wait_until("all outlines", |app| app.session().is_some_and(|s| s.outlined_boxes().count() == 3));
+#[track_caller]
+fn check_idle(window: &mut Window) {
+    window.wait_until("nothing is done", |app| !app.is_working());
     std::thread::sleep(Duration::from_millis(50));
     window.harness.run();
     let wanted = window.harness.output().viewport_output.values().map(|viewport| viewport.repaint_delay).min();
     assert!(wanted.is_some_and(|delay| delay > Duration::from_secs(60)), "{wanted:?}");
+}
+
+#[test]
+fn an_idle_window_draws_nothing() {
+    let mut window = Window::read();
+    window.wait_until("all outlines", |app| app.session().is_some_and(|s| s.outlined_boxes().count() == 3));
+    check_idle(&mut window);
+}
+
+#[test]
+fn a_window_with_lambda_at_its_end_beyond_one_draws_nothing() {
+    let script = Script { overlapping: true, ..Script::default() };
+    let mut window = Window::open(Start { script, ..Start::default() });
+    window.wait_until("read", |app| app.status().contains("at λ 0.60") && !app.is_working());
+    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(9.0);
+    window.wait_until("the end", |app| app.session().is_some_and(|s| s.lambda() > 1.0));
+    // A fifth of 0.61 / 0.9 beyond 1, up to the next step.
+    assert_eq!(window.lambda(), 1.14);
+    check_idle(&mut window);
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use super::super::app::App;
 use super::super::files::Analysis;
+use super::super::profile::LAMBDA_STEP;
 use super::ReadingCommand;
 use crate::annotation::LesionShape;
 use crate::space::ImageRect;
-
-/// λ of one step.
-const STEP: f32 = 0.01;
 
 pub fn execute(app: &mut App, command: ReadingCommand) {
     match command {
@@ -17,8 +15,8 @@ pub fn execute(app: &mut App, command: ReadingCommand) {
         ReadingCommand::StepLambda(steps) => {
             if let Some(image) = app.files.shown() {
                 // On the grid of steps, so that many steps do not add up rounding.
-                let hundredths = (image.session.lambda() / STEP).round() + steps as f32;
-                set_lambda(app, hundredths * STEP);
+                let steps = (f64::from(image.session.lambda()) / LAMBDA_STEP).round() + steps as f64;
+                set_lambda(app, (steps * LAMBDA_STEP) as f32);
             }
         }
         ReadingCommand::Select(index) => {

@@ -86,8 +86,9 @@ pub fn findings_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) 
                 row.col(|_| {});
             }
             let response = row.response();
-            response
-                .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, format!("Finding {}", index + 1)));
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::WidgetType::Button, true, format!("Finding {}", index + 1))
+            });
             if response.clicked() {
                 commands.push(Command::Reading(ReadingCommand::GoTo(index)));
             }

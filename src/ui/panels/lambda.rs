@@ -4,7 +4,7 @@ use egui::{Rect, Sense, Stroke, Ui, pos2, vec2};
 
 use super::super::commands::{Command, ReadingCommand};
 use super::super::files::OpenImage;
-use super::super::profile::{BINS, Profile};
+use super::super::profile::{BINS, LAMBDA_STEP, Profile};
 use super::super::theme::{self, palette};
 
 const HISTOGRAM_HEIGHT: f32 = 48.0;
@@ -34,7 +34,8 @@ pub fn lambda_ui(ui: &mut Ui, image: &OpenImage, commands: &mut Vec<Command>) {
     ui.spacing_mut().slider_width = width;
     ui.spacing_mut().item_spacing.y = 0.0;
     let (strip, _) = ui.allocate_exact_size(vec2(width, HISTOGRAM_HEIGHT + TICKS_HEIGHT), Sense::hover());
-    let slider = egui::Slider::new(&mut lambda, 0.0..=upper).show_value(false).step_by(0.01).trailing_fill(false);
+    let slider =
+        egui::Slider::new(&mut lambda, 0.0..=upper).show_value(false).step_by(LAMBDA_STEP).trailing_fill(false);
     let slider = ui.add(slider).labelled_by(name.inner.id).on_hover_text("[ and ], with Shift five times as far");
     if let Some(profile) = &image.profile {
         // The slider's handle does not reach its ends: the histogram stands over where it goes.

@@ -12,7 +12,7 @@ mod view;
 pub use view::ViewState;
 
 use eframe::egui_wgpu::Callback;
-use egui::{Color32, Id, Painter, Response, WidgetType, Sense, WidgetInfo};
+use egui::{Color32, Id, Painter, Response, Sense, WidgetInfo, WidgetType};
 
 use crate::render::{Heat, ImageHandle, ScenePaint, ViewTransform};
 use crate::session::Session;
