@@ -102,6 +102,8 @@ struct Resident {
     image: Weak<ImageData>,
     tiles: Vec<ResidentTile>,
     pending: VecDeque<Slice>,
+    /// The mip level that the bind groups begin with.
+    finest: u32,
 }
 
 struct ResidentTile {
@@ -148,8 +150,10 @@ impl ImagePass {
     pub fn upload(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, image: &ImageHandle, zoom: f64) -> Upload {
         self.images.retain(|resident| resident.image.strong_count() > 0);
         self.views.retain(|_, view| view.image.strong_count() > 0);
-        let resident = self.resident(device, image);
+        let index = self.index(device, image);
+        let resident = &mut self.images[index];
         resident.upload(queue, image, sampling(zoom, 0).level);
+        resident.show_levels(device, &self.tile_layout);
         Upload { finest: resident.finest_level(), complete: resident.pending.is_empty() }
     }
 
@@ -163,7 +167,8 @@ impl ImagePass {
         finest: u32,
     ) {
         let sampling = sampling(paint.transform.zoom, finest);
-        let tiles: Vec<_> = self.resident(device, &paint.image).tiles.iter().map(|resident| resident.tile).collect();
+        let index = self.index(device, &paint.image);
+        let tiles: Vec<_> = self.images[index].tiles.iter().map(|resident| resident.tile).collect();
         let view = self.view(device, paint, tiles.len());
         view.set_table(queue, &paint.lut);
         view.place(queue, &paint.transform, place, &tiles, sampling);
@@ -199,12 +204,11 @@ impl ImagePass {
         }
     }
 
-    fn resident(&mut self, device: &wgpu::Device, image: &ImageHandle) -> &mut Resident {
-        let index = self.images.iter().position(|resident| resident.is(image)).unwrap_or_else(|| {
+    fn index(&mut self, device: &wgpu::Device, image: &ImageHandle) -> usize {
+        self.images.iter().position(|resident| resident.is(image)).unwrap_or_else(|| {
             self.images.push(Resident::new(device, &self.tile_layout, image));
             self.images.len() - 1
-        });
-        &mut self.images[index]
+        })
     }
 
     fn view(&mut self, device: &wgpu::Device, paint: &ScenePaint, tiles: usize) -> &mut View {
@@ -226,12 +230,11 @@ impl Resident {
             let size = texture_size(tile.region);
             let texture =
                 gpu::texture(device, "image codes", size, MIP_LEVELS + 1, wgpu::TextureFormat::R16Uint, gpu::FILLED);
-            let view = gpu::view_of(&texture);
-            let bind_group =
-                gpu::bind_group(device, "image tile", layout, &[wgpu::BindingResource::TextureView(&view)]);
+            let bind_group = levels_from(MIP_LEVELS, device, layout, &texture);
             ResidentTile { tile, texture, bind_group }
         };
-        Self { image: Arc::downgrade(&image.0), tiles: tiles.into_iter().map(make).collect(), pending }
+        let tiles = tiles.into_iter().map(make).collect();
+        Self { image: Arc::downgrade(&image.0), tiles, pending, finest: MIP_LEVELS }
     }
 
     fn is(&self, image: &ImageHandle) -> bool {
@@ -253,6 +256,18 @@ impl Resident {
         }
     }
 
+    /// Lets the bind groups reach the levels that are there. Levels that are not would have to be cleared before they could be
+    /// bound, which takes longer than all the rest of an image's first frame.
+    fn show_levels(&mut self, device: &wgpu::Device, layout: &wgpu::BindGroupLayout) {
+        let finest = self.finest_level();
+        if finest != self.finest {
+            self.finest = finest;
+            for tile in &mut self.tiles {
+                tile.bind_group = levels_from(finest, device, layout, &tile.texture);
+            }
+        }
+    }
+
     fn write(&self, queue: &wgpu::Queue, image: &ImageHandle, Slice { tile, level, rect }: Slice) {
         let source = image.level(level);
         let ResidentTile { tile, texture, .. } = &self.tiles[tile];
@@ -267,6 +282,18 @@ impl Resident {
     fn finest_level(&self) -> u32 {
         self.pending.front().map_or(0, |slice| (slice.level + 1).min(MIP_LEVELS))
     }
+}
+
+/// The mip levels of a texture of codes from `finest` on.
+fn levels_from(
+    finest: u32,
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    texture: &wgpu::Texture,
+) -> wgpu::BindGroup {
+    let levels = wgpu::TextureViewDescriptor { base_mip_level: finest, ..Default::default() };
+    let view = texture.create_view(&levels);
+    gpu::bind_group(device, "image tile", layout, &[wgpu::BindingResource::TextureView(&view)])
 }
 
 impl View {
@@ -324,5 +351,6 @@ pub(super) fn sampling(zoom: f64, finest: u32) -> Sampling {
         // A difference of less than half a display step is not worth four more samples.
         blend: if ready && blend > 1.0 / 512.0 { blend } else { 0.0 },
         opacity: 1.0,
+        finest,
     }
 }

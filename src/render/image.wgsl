@@ -4,7 +4,7 @@
 @group(1) @binding(0) var codes: texture_2d<u32>;
 
 fn texel(x: i32, y: i32, level: i32) -> f32 {
-    let code = textureLoad(codes, vec2<i32>(x, y), level).r;
+    let code = textureLoad(codes, vec2<i32>(x, y), level - view.finest).r;
     return f32(textureLoad(table, vec2<u32>(code & 255u, code >> 8u), 0).r);
 }
 

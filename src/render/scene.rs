@@ -84,7 +84,8 @@ impl Drawn {
     fn new(paint: &ScenePaint, finest: u32) -> Self {
         Self {
             image: paint.image.downgrade(),
-            sampling: sampling(paint.transform.zoom, finest),
+            // What is not sampled does not show.
+            sampling: Sampling { finest: 0, ..sampling(paint.transform.zoom, finest) },
             transform: paint.transform,
             lut: Arc::downgrade(&paint.lut),
             heat: paint.heat.as_ref().map(|heat| (Arc::downgrade(&heat.reading), heat.opacity)),

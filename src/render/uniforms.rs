@@ -17,6 +17,8 @@ pub struct Sampling {
     pub level: u32,
     pub blend: f32,
     pub opacity: f32,
+    /// The finest mip level that is on the device.
+    pub finest: u32,
 }
 
 /// `View` for a texture that covers `region` of the image.
@@ -47,7 +49,7 @@ pub fn view_words(
         sampling.level,
         sampling.blend.to_bits(),
         sampling.opacity.to_bits(),
-        0,
+        sampling.finest,
         0,
         0,
     ]

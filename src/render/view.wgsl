@@ -13,6 +13,8 @@ struct View {
     level: i32,
     blend: f32,
     opacity: f32,
+    // The texture's view begins with this mip level.
+    finest: i32,
 }
 
 @group(0) @binding(0) var<uniform> view: View;

