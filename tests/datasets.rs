@@ -27,12 +27,12 @@ fn tables_with_quotes_and_newlines_are_read() {
     assert_eq!(rows, [vec!["a", "b, \"c\"", "d"], vec!["1", "two\nlines", "3"]]);
 }
 
-pub fn save_gray(path: &Path, width: u32, height: u32, value: impl Fn(u32, u32) -> u8) {
+fn save_gray(path: &Path, width: u32, height: u32, value: impl Fn(u32, u32) -> u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     image::GrayImage::from_fn(width, height, |x, y| image::Luma([value(x, y)])).save(path).unwrap();
 }
 
-pub fn disc(x: u32, y: u32, cx: i64, cy: i64, radius: i64) -> bool {
+fn disc(x: u32, y: u32, cx: i64, cy: i64, radius: i64) -> bool {
     (i64::from(x) - cx).pow(2) + (i64::from(y) - cy).pow(2) < radius * radius
 }
 

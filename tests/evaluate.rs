@@ -1,6 +1,5 @@
 //! The figures of a data set: metrics against literal ones, a hand-computed FROC, listing, resuming and the report.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +17,7 @@ use mammoscope::random::Random;
 use mammoscope::raster::{ProbabilityMap, Raster};
 use mammoscope::space::{ImageRect, NetRect, NetSize};
 
-use crate::datasets::{data_set, disc, save_gray};
+use crate::datasets::data_set;
 
 fn square(x: f64, y: f64, side: f64) -> ImageRect {
     ImageRect::new(x, y, x + side, y + side)

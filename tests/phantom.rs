@@ -5,9 +5,10 @@ use std::path::Path;
 use mammoscope::annotation::{self, LesionKind, LesionShape};
 use mammoscope::evaluation::fill_polygons;
 use mammoscope::phantom::{
-    DEMONSTRATION, FULL, Fractal, Mass, MassShape, MassSpec, Phantom, Plan, Random, Side, View, bounds, dicom,
-    generate, generate_rows, truth,
+    DEMONSTRATION, FULL, Fractal, Mass, MassShape, MassSpec, Phantom, Plan, Side, View, bounds, dicom, generate,
+    generate_rows, truth,
 };
+use mammoscope::random::Random;
 use mammoscope::raster::GrayImage;
 use mammoscope::space::ImagePoint;
 use mammoscope::study::{self, Laterality};

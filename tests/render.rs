@@ -24,7 +24,7 @@ struct Bare {
 impl eframe::App for Bare {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let paint = ScenePaint {
-            id: egui::Id::unique("image"),
+            id: egui::Id::new("image"),
             image: self.image.clone(),
             transform: self.transform,
             lut: self.lut.clone(),

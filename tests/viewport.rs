@@ -173,7 +173,6 @@ fn wheel(harness: &mut Harness<'static, Window>, at: Pos2, lines: f32) {
         unit: egui::MouseWheelUnit::Line,
         delta: vec2(0.0, lines),
         phase: egui::TouchPhase::Move,
-        source: egui::MouseWheelSource::Wheel,
         modifiers: Modifiers::NONE,
     });
     harness.run_steps(30);

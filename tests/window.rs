@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use egui::accesskit::Role;
+use egui::accesskit::{Action, ActionData, ActionRequest, Role};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use mammoscope::ui::{App, FrameLog, Question, SettingsStore, Setup};
 
@@ -107,6 +107,18 @@ impl Window {
         self.harness.step();
     }
 
+    /// Sets the slider as assistive technologies do.
+    fn drag_lambda(&mut self, to: f64) {
+        let (target_node, target_tree) =
+            self.harness.get_by_role_and_label(Role::Slider, "λ").accesskit_node().locate();
+        self.harness.event(egui::Event::AccessKitActionRequest(ActionRequest {
+            action: Action::SetValue,
+            target_node,
+            target_tree,
+            data: Some(ActionData::NumericValue(to)),
+        }));
+    }
+
     fn app(&self) -> &App {
         self.harness.state()
     }
@@ -145,7 +157,7 @@ fn an_image_opens_and_is_analysed_and_looks_as_it_should() {
 #[test]
 fn lambda_moves_by_slider_keys_and_number_and_the_candidates_follow_in_the_same_frame() {
     let mut window = Window::read();
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.9);
+    window.drag_lambda(0.9);
     window.harness.step();
     assert_eq!(window.candidates(), 1);
     window.harness.get_by_label("1 candidate");
@@ -178,7 +190,7 @@ fn contours_of_other_lambda_are_there_before_they_are_asked_for() {
     let mut window = Window::read();
     let outlined = |app: &App| app.session().map_or(0, |session| session.outlined_boxes().count());
     window.wait_until("three outlines", |app| outlined(app) == 3);
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.1);
+    window.drag_lambda(0.1);
     window.harness.step();
     assert_eq!(window.candidates(), 3);
     assert!(window.app().session().expect("an image").missing_outlines().is_empty());
@@ -247,12 +259,12 @@ fn groundtruth_beside_the_image_is_compared_and_follows_lambda() {
         window.harness.get_by_label(label);
     }
     window.harness.snapshot("groundtruth");
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.1);
+    window.drag_lambda(0.1);
     window.harness.step();
     let all = comparison(&window);
     assert_eq!((all.hits, all.misses, all.false_positives), (2, 0, 1));
     window.harness.get_by_label("2 hits");
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(0.9);
+    window.drag_lambda(0.9);
     window.harness.step();
     assert_eq!(comparison(&window).false_positives, 0);
 }
@@ -408,7 +420,7 @@ fn a_window_with_lambda_at_its_end_beyond_one_draws_nothing() {
     let script = Script { overlapping: true, ..Script::default() };
     let mut window = Window::open(Start { script, ..Start::default() });
     window.wait_until("read", |app| app.status().contains("at λ 0.60") && !app.is_working());
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(9.0);
+    window.drag_lambda(9.0);
     window.wait_until("the end", |app| app.session().is_some_and(|s| s.lambda() > 1.0));
     // A fifth of 0.61 / 0.9 beyond 1, up to the next step.
     assert_eq!(window.lambda(), 1.14);
@@ -440,7 +452,7 @@ fn status_says_what_went_wrong_in_the_networks() {
     window.check_status("Analysis failed: The network's output is not a number.");
     window.click("Analyse");
     window.wait_until("findings", |app| app.status() == "2 findings at λ 0.60");
-    window.harness.get_by_role_and_label(Role::Slider, "λ").set_value_accesskit(1.0);
+    window.drag_lambda(1.0);
     window.harness.step();
     window.check_status("1 finding at λ 1.00");
 
