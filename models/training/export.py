@@ -108,6 +108,7 @@ def main():
     parser.add_argument("--calibrate", type=float, nargs=2, default=(1.0, 0.0), metavar=("SLOPE", "SHIFT"))
     parser.add_argument("--rounds", type=int, default=4, help="how often the batch norms see each size")
     args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
     torch.set_num_threads(1)
     if args.only != "segmenter":
         model, metadata, step = detector(args.folder, args.rounds)
