@@ -19,7 +19,7 @@ from evaluate import candidates, fuse, is_hit
 SLOPES, SHIFTS, THRESHOLDS = (0.5, 0.7, 1.0), (-3, -2, -1, 0, 1), (0.05, 0.1, 0.2, 0.3, 0.5)
 LEVELS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 FALSE_POSITIVES = 1.0
-# Boxes a scale of an image, on average. More of them slow the fusion to minutes a choice, and never keep to FALSE_POSITIVES.
+# Boxes a scale of an image, on average. Choices that keep more are left out: fusing them takes minutes each.
 MOST_BOXES = 12
 
 

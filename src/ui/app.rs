@@ -383,9 +383,8 @@ impl eframe::App for App {
         if self.is_working() {
             // egui asks earlier, by the length that it expects of a frame.
             let ahead = Duration::from_secs_f32(ctx.input(|input| input.predicted_dt));
-            let pace = self.pace.next(Instant::now());
-            // An opening shows no progress, and wakes the window at its end.
-            let rest = if self.worker.is_inferring() { pace } else { pace.max(UNMOVED) };
+            // An opening shows no progress, and wakes the window at its end; frames so far apart are not late ones.
+            let rest = if self.worker.is_inferring() { self.pace.next(Instant::now()) } else { UNMOVED };
             ctx.request_repaint_after(rest + ahead);
         }
         self.serve_frame_log(&ctx, again);
