@@ -39,6 +39,7 @@ fn every_stage_of_a_reading_is_timed_in_every_repetition() {
         device: "a script".into(),
         threads: 1,
         peak_gflops: 50.0,
+        peak_of: "f32",
         load_ms: 1.0,
         cases: vec![case],
     };

@@ -52,7 +52,7 @@ fn check_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert!(average <= tolerance / 2.0 && largest <= 2.0 * tolerance, "{what}: differs by {average}, {largest}");
 }
 
-fn check_networks(backend: &Backend, tolerance: f32, sizes: &[NetSize], side: usize) {
+pub fn check_networks(backend: &Backend, tolerance: f32, sizes: &[NetSize], side: usize) {
     let cpu = Backend::cpu();
     let (detectors, segmenters) = ([backend, &cpu].map(detector), [backend, &cpu].map(segmenter));
     let go = Cancel::default();
@@ -101,7 +101,7 @@ fn a_device_that_is_not_there_is_said_in_words() {
         return;
     }
     let weights = (Some(yolov3_file().into()), Some(unetpp_file().into()));
-    let mut options = ModelOptions { device: DeviceChoice::Auto, detector: weights.0, segmenter: weights.1 };
+    let mut options = ModelOptions { detector: weights.0, segmenter: weights.1, ..ModelOptions::default() };
     let models = inference::load(&options).unwrap();
     assert!(models.device.starts_with("CPU, "), "{}", models.device);
     let notice = models.notice.unwrap();

@@ -7,7 +7,7 @@ use mammoscope::inference::kernels::{Conv, Isa, Map, Pool};
 use crate::random_weights::tensor;
 
 /// A convolution of `[channels, height, width]` by its definition, in double precision.
-fn defined(x: &[f32], [inputs, height, width]: [usize; 3], weight: &[f32], case: &Case, bias: &[f32]) -> Vec<f32> {
+pub fn defined(x: &[f32], [inputs, height, width]: [usize; 3], weight: &[f32], case: &Case, bias: &[f32]) -> Vec<f32> {
     let Case { outputs, kernel, stride, .. } = *case;
     let mut result = Vec::new();
     for output in 0..outputs {
@@ -31,17 +31,23 @@ fn defined(x: &[f32], [inputs, height, width]: [usize; 3], weight: &[f32], case:
     result
 }
 
-struct Case {
+pub struct Case {
+    pub inputs: &'static [usize],
+    pub outputs: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    pub size: (usize, usize),
+    pub slope: f32,
+    pub residual: bool,
+}
+
+pub const fn case(
     inputs: &'static [usize],
     outputs: usize,
     kernel: usize,
     stride: usize,
     size: (usize, usize),
-    slope: f32,
-    residual: bool,
-}
-
-const fn case(inputs: &'static [usize], outputs: usize, kernel: usize, stride: usize, size: (usize, usize)) -> Case {
+) -> Case {
     Case { inputs, outputs, kernel, stride, size, slope: 0.1, residual: false }
 }
 

@@ -3,6 +3,7 @@
 mod annotation;
 mod architecture;
 mod bench;
+mod bf16;
 mod datasets;
 mod evaluate;
 mod evaluation;

@@ -74,6 +74,7 @@ fn boxes_and_probabilities_through_the_loaded_models() {
         device: DeviceChoice::Cpu,
         detector: Some(yolov3_file().into()),
         segmenter: Some(unetpp_file().into()),
+        ..ModelOptions::default()
     };
     let mut models = inference::load(&options).unwrap();
     assert!(models.device.starts_with("CPU, "), "{}", models.device);

@@ -233,7 +233,8 @@ fn a_changed_default_file_is_refused() {
 #[test]
 fn load_says_which_model_is_at_fault_in_one_sentence() {
     let absent = Some(PathBuf::from("absent.safetensors"));
-    let options = ModelOptions { device: DeviceChoice::Cpu, detector: absent.clone(), segmenter: absent };
+    let cpu = ModelOptions { device: DeviceChoice::Cpu, ..ModelOptions::default() };
+    let options = ModelOptions { detector: absent.clone(), segmenter: absent, ..cpu };
     let text = inference::load(&options).err().unwrap().to_string();
     assert!(text.starts_with("The detector's weights cannot be used: the file cannot be read"), "{text}");
     assert!(text.ends_with('.') && !text.contains('\n'), "{text}");

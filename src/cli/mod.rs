@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::inference::{DeviceChoice, ModelOptions};
+use crate::inference::{DeviceChoice, ModelOptions, Precision};
 
 pub mod bench;
 pub mod evaluate;
@@ -51,6 +51,9 @@ pub struct ModelArgs {
     /// Where the networks run.
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
+    /// What the networks may be computed in on the CPU: f32, unless the window's settings say otherwise.
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// YOLOv3 weights, .safetensors or Darknet .weights, in place of those that come with the program.
     #[arg(long, value_name = "FILE")]
     pub detector: Option<PathBuf>,
@@ -64,7 +67,8 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     pub fn options(&self) -> ModelOptions {
-        ModelOptions { device: self.device, detector: self.detector.clone(), segmenter: self.segmenter.clone() }
+        let Self { device, precision, detector, segmenter, .. } = self.clone();
+        ModelOptions { device, precision, detector, segmenter }
     }
 
     /// Sizes the thread pool that everything in the program shares; to be called once, before any work.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
+use super::kernels::bf16::{self, Pixel};
 use super::kernels::{Isa, Pool};
 
 /// The reader's choice of device.
@@ -16,11 +17,23 @@ pub enum DeviceChoice {
     Cuda,
 }
 
+/// What the networks may be computed in on the CPU. CUDA has f16.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// The same results on every processor, but for rounding.
+    #[default]
+    F32,
+    /// On processors with matrix units (AMX) several times as fast, and less exact; on others f32.
+    Bf16,
+}
+
 /// What runs the layers.
 #[derive(Clone, Debug)]
 pub enum Backend {
     /// The program's own kernels, on all cores.
     Cpu { isa: Isa, pool: Arc<Pool> },
+    /// The program's own kernels for the CPU's matrix units, in bf16; what comes out of a network is f32.
+    Bf16 { pool: Arc<Pool<Pixel>>, results: Arc<Pool> },
     /// f16 and the program's own kernels for CUDA ([`super::fused`]); on candle's CPU the same values, for tests.
     Half(Device),
     /// candle's own operations, on its device.
@@ -37,25 +50,36 @@ pub struct Chosen {
 }
 
 /// Finds the device. Only an explicit wish for CUDA fails where there is none.
-pub fn choose(choice: DeviceChoice) -> anyhow::Result<Chosen> {
+pub fn choose(choice: DeviceChoice, precision: Precision) -> anyhow::Result<Chosen> {
+    let on_cpu = |notice| cpu(precision, notice);
     match choice {
-        DeviceChoice::Cpu => Ok(cpu(None)),
-        DeviceChoice::Auto => Ok(cuda().unwrap_or_else(|reason| cpu(Some(format!("{reason}: running on the CPU."))))),
+        DeviceChoice::Cpu => Ok(on_cpu(None)),
+        DeviceChoice::Auto => {
+            Ok(cuda().unwrap_or_else(|reason| on_cpu(Some(format!("{reason}: running on the CPU.")))))
+        }
         DeviceChoice::Cuda => cuda().map_err(|reason| anyhow::anyhow!("{reason}: choose the CPU with --device cpu.")),
     }
 }
 
-fn cpu(notice: Option<String>) -> Chosen {
+fn cpu(precision: Precision, notice: Option<String>) -> Chosen {
     let threads = rayon::current_num_threads();
     let plural = if threads == 1 { "" } else { "s" };
-    let description = format!("CPU, {threads} thread{plural}, {}", Isa::best());
-    Chosen { backend: Backend::cpu(), description, notice }
+    let (backend, kernels, coarser) = match (precision, Backend::bf16()) {
+        (Precision::Bf16, Some(backend)) => (backend, "AMX in bf16".to_owned(), None),
+        (Precision::Bf16, None) => (Backend::cpu(), Isa::best().to_string(), Some(NO_MATRIX_UNITS)),
+        (Precision::F32, _) => (Backend::cpu(), Isa::best().to_string(), None),
+    };
+    let notices: Vec<&str> = notice.as_deref().into_iter().chain(coarser).collect();
+    let notice = (!notices.is_empty()).then(|| notices.join(" "));
+    Chosen { backend, description: format!("CPU, {threads} thread{plural}, {kernels}"), notice }
 }
+
+const NO_MATRIX_UNITS: &str = "This processor has no matrix units for bf16: running in f32.";
 
 impl Backend {
     /// The backend of the reader's choice; an error in words where there is no such device.
     pub fn of(choice: DeviceChoice) -> anyhow::Result<Self> {
-        Ok(choose(choice)?.backend)
+        Ok(choose(choice, Precision::default())?.backend)
     }
 
     /// The CPU, on as many threads as rayon has.
@@ -68,6 +92,16 @@ impl Backend {
         Self::Cpu { isa, pool: Arc::default() }
     }
 
+    /// The CPU's matrix units, where there are any.
+    pub fn bf16() -> Option<Self> {
+        bf16::is_supported().then(|| Self::Bf16 { pool: Arc::default(), results: Arc::default() })
+    }
+
+    /// Whether no other device than the CPU is in use.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Self::Cpu { .. } | Self::Bf16 { .. })
+    }
+
     /// The CPU with the values that CUDA has: each layer's result rounded to f16.
     pub fn half_cpu() -> Self {
         Self::Half(Device::Cpu)
@@ -76,7 +110,7 @@ impl Backend {
     /// How many images go through a network at once. One fills a CPU's cores, and the memory is that of one.
     pub fn batch(&self) -> usize {
         match self {
-            Self::Cpu { .. } => 1,
+            Self::Cpu { .. } | Self::Bf16 { .. } => 1,
             Self::Half(_) => 8,
             // candle writes out every pixel's neighbourhood: 0.9 GB for a patch.
             Self::Candle(_) => 2,

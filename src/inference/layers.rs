@@ -27,6 +27,8 @@ pub enum Activation {
 pub enum Maps {
     /// Of one image.
     Cpu(kernels::Map),
+    /// Of one image.
+    Bf16(kernels::bf16::Map),
     Half(HalfMap),
     /// `[batch, channels, height, width]`
     Candle(Tensor),
@@ -35,8 +37,23 @@ pub enum Maps {
 /// A convolution with bias and activation.
 pub enum Conv {
     Cpu(kernels::Conv, Arc<kernels::Pool>),
+    Bf16(Bf16Conv),
     Half(HalfConv),
     Candle(CandleConv),
+}
+
+/// A convolution on the CPU's matrix units.
+pub struct Bf16Conv {
+    conv: kernels::bf16::Conv,
+    /// Where its results are taken from.
+    place: Bf16Place,
+}
+
+enum Bf16Place {
+    /// Between layers.
+    Between(Arc<kernels::Pool<kernels::bf16::Pixel>>),
+    /// At the end of a network, where no activation follows: f32.
+    End(Arc<kernels::Pool>),
 }
 
 /// A convolution as candle's operations.
@@ -61,6 +78,16 @@ impl Conv {
                 let slope = activation.slope();
                 let conv = kernels::Conv::new(size, shape.stride, &weights.weight, &weights.bias, slope, *isa)?;
                 Ok(Self::Cpu(conv, pool.clone()))
+            }
+            Backend::Bf16 { pool, results } => {
+                let size = [shape.outputs, shape.inputs, shape.kernel];
+                let (weight, bias) = (&weights.weight, &weights.bias);
+                let conv = kernels::bf16::Conv::new(size, shape.stride, weight, bias, activation.slope())?;
+                let place = match activation {
+                    Activation::Linear => Bf16Place::End(results.clone()),
+                    _ => Bf16Place::Between(pool.clone()),
+                };
+                Ok(Self::Bf16(Bf16Conv { conv, place }))
             }
             Backend::Half(device) => {
                 HalfConv::new(&weights, activation.slope(), device).map(Self::Half).map_err(device_error)
@@ -87,6 +114,10 @@ impl Conv {
                 let residual = residual.map(Maps::cpu).transpose()?;
                 Ok(Maps::Cpu(conv.forward(&inputs, residual, pool)?))
             }
+            Self::Bf16(conv) => {
+                let inputs = inputs.iter().map(|maps| maps.bf16()).collect::<anyhow::Result<Vec<_>>>()?;
+                conv.forward(&inputs, residual.map(Maps::bf16).transpose()?)
+            }
             Self::Half(conv) => {
                 let inputs = inputs.iter().map(|maps| maps.half()).collect::<anyhow::Result<Vec<_>>>()?;
                 let residual = residual.map(Maps::half).transpose()?;
@@ -97,6 +128,16 @@ impl Conv {
                 let residual = residual.map(Maps::candle).transpose()?;
                 Ok(Maps::Candle(conv.forward(&inputs, residual).map_err(device_error)?))
             }
+        }
+    }
+}
+
+impl Bf16Conv {
+    fn forward(&self, inputs: &[&kernels::bf16::Map], residual: Option<&kernels::bf16::Map>) -> anyhow::Result<Maps> {
+        match (&self.place, residual) {
+            (Bf16Place::Between(pool), _) => self.conv.forward(inputs, residual, pool).map(Maps::Bf16),
+            (Bf16Place::End(pool), None) => self.conv.forward_f32(inputs, pool).map(Maps::Cpu),
+            (Bf16Place::End(_), Some(_)) => bail!("a residual where a network ends"),
         }
     }
 }
@@ -133,6 +174,9 @@ impl Maps {
         ensure!(alike && images.len() <= backend.batch(), "a batch of {} images", images.len());
         match backend {
             Backend::Cpu { pool, .. } => Ok(Self::Cpu(kernels::Map::from_rows(first.data(), [1, height, width], pool))),
+            Backend::Bf16 { pool, .. } => {
+                Ok(Self::Bf16(kernels::bf16::Map::from_rows(first.data(), [1, height, width], pool)))
+            }
             Backend::Half(device) => HalfMap::from_images(images, device).map(Self::Half).map_err(device_error),
             Backend::Candle(device) => {
                 let values: Vec<f32> = images.iter().flat_map(|image| image.data().iter().copied()).collect();
@@ -146,6 +190,7 @@ impl Maps {
     pub fn upsampled(&self) -> anyhow::Result<Self> {
         match self {
             Self::Cpu(map) => Ok(Self::Cpu(map.upsampled())),
+            Self::Bf16(map) => Ok(Self::Bf16(map.upsampled())),
             Self::Half(map) => Ok(Self::Half(map.upsampled())),
             Self::Candle(tensor) => {
                 let (_, _, height, width) = tensor.dims4()?;
@@ -158,6 +203,7 @@ impl Maps {
     pub fn max_pooled(&self) -> anyhow::Result<Self> {
         match self {
             Self::Cpu(map) => Ok(Self::Cpu(map.max_pooled())),
+            Self::Bf16(map) => Ok(Self::Bf16(map.max_pooled())),
             Self::Half(map) => map.max_pooled().map(Self::Half).map_err(device_error),
             Self::Candle(tensor) => tensor.max_pool2d(2).map(Self::Candle).map_err(device_error),
         }
@@ -167,6 +213,10 @@ impl Maps {
     pub fn size(&self) -> anyhow::Result<(usize, usize)> {
         match self {
             Self::Cpu(map) => Ok((map.layout().height, map.layout().width)),
+            Self::Bf16(map) => {
+                let [_, height, width] = map.size();
+                Ok((height, width))
+            }
             Self::Half(map) => {
                 let [_, height, width, _] = map.dims()?;
                 Ok((height, width))
@@ -182,6 +232,7 @@ impl Maps {
     pub fn values(&self) -> anyhow::Result<Vec<f32>> {
         match self {
             Self::Cpu(map) => Ok(map.to_rows()),
+            Self::Bf16(map) => Ok(map.to_rows()),
             Self::Half(map) => map.values().map_err(device_error),
             Self::Candle(tensor) => {
                 let values = tensor.to_device(&Device::Cpu).and_then(|tensor| tensor.flatten_all()?.to_vec1());
@@ -193,6 +244,13 @@ impl Maps {
     fn cpu(&self) -> anyhow::Result<&kernels::Map> {
         match self {
             Self::Cpu(map) => Ok(map),
+            _ => bail!(MIXED),
+        }
+    }
+
+    fn bf16(&self) -> anyhow::Result<&kernels::bf16::Map> {
+        match self {
+            Self::Bf16(map) => Ok(map),
             _ => bail!(MIXED),
         }
     }

@@ -22,13 +22,15 @@ pub mod unetpp;
 pub mod weights;
 pub mod yolov3;
 
-pub use device::{Backend, DeviceChoice};
+pub use device::{Backend, DeviceChoice, Precision};
 pub use mammoscope_kernels as kernels;
 
 /// Which weights and device to use.
 #[derive(Clone, Debug, Default)]
 pub struct ModelOptions {
     pub device: DeviceChoice,
+    /// `None`: f32.
+    pub precision: Option<Precision>,
     /// `None`: the weights that come with the program.
     pub detector: Option<PathBuf>,
     pub segmenter: Option<PathBuf>,
@@ -48,13 +50,14 @@ pub struct Models {
 pub struct Networks {
     pub detector: yolov3::Yolov3,
     pub segmenter: unetpp::UnetPlusPlus,
+    pub backend: Backend,
     /// As in [`Models`].
     pub device: String,
     pub notice: Option<String>,
 }
 
 impl From<Networks> for Models {
-    fn from(Networks { detector, segmenter, device, notice }: Networks) -> Self {
+    fn from(Networks { detector, segmenter, device, notice, .. }: Networks) -> Self {
         Self { detector: Box::new(detector), segmenter: Box::new(segmenter), device, notice }
     }
 }
@@ -69,12 +72,12 @@ pub fn load(options: &ModelOptions) -> anyhow::Result<Models> {
 
 /// [`load`], by the networks' types.
 pub fn load_networks(options: &ModelOptions) -> anyhow::Result<Networks> {
-    let chosen = device::choose(options.device)?;
-    let may_fall_back = options.device == DeviceChoice::Auto && !matches!(chosen.backend, Backend::Cpu { .. });
+    let chosen = device::choose(options.device, options.precision.unwrap_or_default())?;
+    let may_fall_back = options.device == DeviceChoice::Auto && !chosen.backend.is_cpu();
     match load_on(options, chosen) {
         // A device that others fill, for one. What is wrong with the weights the CPU finds as well.
         Err(error) if may_fall_back => {
-            let networks = load_on(options, device::choose(DeviceChoice::Cpu)?)?;
+            let networks = load_on(options, device::choose(DeviceChoice::Cpu, options.precision.unwrap_or_default())?)?;
             Ok(Networks { notice: Some(format!("{error} Running on the CPU.")), ..networks })
         }
         result => result,
@@ -96,10 +99,11 @@ fn load_on(options: &ModelOptions, chosen: device::Chosen) -> anyhow::Result<Net
         (detector.join().unwrap_or_else(|_| failed()), segmenter)
     });
     let (detector, segmenter) = (detector.map_err(one_sentence)?, segmenter.map_err(one_sentence)?);
-    if !matches!(backend, Backend::Cpu { .. }) {
+    if !backend.is_cpu() {
         warm_up(&detector, &segmenter)?;
     }
-    Ok(Networks { detector, segmenter, device: chosen.description, notice: chosen.notice })
+    let device::Chosen { backend, description: device, notice } = chosen;
+    Ok(Networks { detector, segmenter, backend, device, notice })
 }
 
 /// Runs both networks once, so that the first image does not wait for what a device does at the first use.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub marks_on_open: bool,
     /// Right-drag to the right narrows the window and up darkens.
     pub reverse_window_level: bool,
+    /// The networks may be computed in bf16 where the processor has matrix units for it; from the next start on.
+    pub reduced_precision: bool,
     /// Millimetres per physical screen pixel, for true size.
     pub screen_pixel_mm: f64,
     /// Files and folders, the newest first.
@@ -50,6 +52,7 @@ impl Default for Settings {
             analyse_on_open: true,
             marks_on_open: true,
             reverse_window_level: false,
+            reduced_precision: false,
             screen_pixel_mm: SCREEN_PIXEL_MM,
             recent: Vec::new(),
         }

@@ -9,13 +9,17 @@ use super::app::{App, Setup};
 use super::dialogs::system_picker;
 use super::frame_log::FrameLog;
 use super::settings::SettingsStore;
-use crate::inference::{self, ModelOptions};
+use crate::inference::{self, ModelOptions, Precision};
 use crate::resources;
 use crate::worker;
 
 /// Opens the window on `inputs` (the demonstration case when empty) and runs until it is closed.
-pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
+pub fn run(inputs: Vec<PathBuf>, mut options: ModelOptions) -> anyhow::Result<()> {
     let frame_log = FrameLog::from_environment();
+    let settings = SettingsStore::of_user();
+    if settings.current.reduced_precision {
+        options.precision.get_or_insert(Precision::Bf16);
+    }
     let (models, held) = worker::hold(Box::new(move || {
         worker::lower_this_thread();
         inference::load(&options)
@@ -24,7 +28,7 @@ pub fn run(inputs: Vec<PathBuf>, options: ModelOptions) -> anyhow::Result<()> {
         inputs,
         models,
         held: Some(held),
-        settings: SettingsStore::of_user(),
+        settings,
         picker: system_picker(),
         demonstration: resources::demonstration_case(),
         frame_log,

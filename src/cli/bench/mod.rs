@@ -11,8 +11,8 @@ use anyhow::Context;
 use super::ModelArgs;
 use super::prepare::size;
 use crate::export::write_whole;
-use crate::inference::kernels::{Isa, peak_gflops};
-use crate::inference::{self, Models, Networks};
+use crate::inference::kernels::{Isa, bf16_peak_gflops, peak_gflops};
+use crate::inference::{self, Backend, Models, Networks};
 use crate::phantom::{self, Plan, Side, View};
 use crate::pipeline::analyse::milliseconds_since;
 use crate::space::NetSize;
@@ -61,14 +61,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let networks = inference::load_networks(&args.models.options())?;
     let load_ms = milliseconds_since(start);
     networks.notice.iter().for_each(|notice| eprintln!("{notice}"));
-    let device = networks.device.clone();
+    let (device, backend) = (networks.device.clone(), networks.backend.clone());
     let repetitions = args.repetitions.into();
     let mut cases = match (&args.inputs, &args.outputs) {
         (Some(inputs), Some(outputs)) => vec![networks::measure(&networks, inputs, outputs, repetitions)?],
         _ => readings(networks, &args, repetitions)?,
     };
     // After the networks, when the processor has found its pace under load.
-    let peak_gflops = peak_gflops(Isa::best());
+    let (peak_gflops, peak_of) = match backend {
+        Backend::Bf16 { .. } => (bf16_peak_gflops(), "bf16"),
+        _ => (peak_gflops(Isa::best()), "f32"),
+    };
     cases.iter_mut().flat_map(|case| &mut case.stages).for_each(|stage| stage.compare_with(peak_gflops));
     let report = Report {
         version: crate::VERSION,
@@ -76,6 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         device,
         threads: rayon::current_num_threads(),
         peak_gflops,
+        peak_of,
         load_ms,
         cases,
     };

@@ -15,8 +15,10 @@ pub struct Report {
     /// What ran the networks.
     pub device: String,
     pub threads: usize,
-    /// Of all threads together, multiplications and additions of f32 in registers.
+    /// Of all threads of the CPU together, multiplications and additions of operands that are at hand.
     pub peak_gflops: f64,
+    /// What was multiplied: "f32", "bf16".
+    pub peak_of: &'static str,
     /// Reading both networks' weights.
     pub load_ms: f64,
     pub cases: Vec<Case>,
@@ -66,8 +68,8 @@ impl Display for Report {
         writeln!(f, "Mammoscope {} on {} ({processor})", self.version, self.device)?;
         writeln!(
             f,
-            "Peak of {} thread(s): {:.0} GFLOP/s (f32); models loaded in {:.0} ms",
-            self.threads, self.peak_gflops, self.load_ms
+            "Peak of {} thread(s): {:.0} GFLOP/s ({}); models loaded in {:.0} ms",
+            self.threads, self.peak_gflops, self.peak_of, self.load_ms
         )?;
         self.cases.iter().try_for_each(|case| write!(f, "\n{case}"))
     }

@@ -17,6 +17,7 @@ use simd::LANES;
 use tile::Target;
 use winograd::{GroupWeights, POSITIONS, Plane, Tiles};
 
+pub mod bf16;
 mod direct;
 mod isa;
 mod maps;
@@ -28,7 +29,7 @@ mod winograd;
 
 pub use isa::Isa;
 pub use maps::{Draft, Layout, Map, Pool};
-pub use peak::peak_gflops;
+pub use peak::{bf16_peak_gflops, peak_gflops};
 
 /// Pairs of channels up to which transformed weights are kept: four times the size, for the layers on large maps, which have
 /// few channels. The others transform theirs anew each time, which is little beside their products.

@@ -9,26 +9,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::simd::LANES;
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
-#[derive(Debug, Default)]
-pub struct Pool {
-    free: Mutex<Vec<Vec<f32>>>,
+#[derive(Debug)]
+pub struct Pool<T = f32> {
+    free: Mutex<Vec<Vec<T>>>,
 }
 
 /// Buffers kept for later.
 const KEPT: usize = 24;
 
-impl Pool {
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { free: Mutex::default() }
+    }
+}
+
+impl<T: Clone + Default> Pool<T> {
     /// At least `length` values, of any content.
-    pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
+    pub fn take(self: &Arc<Self>, length: usize) -> Buffer<T> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |values: &Vec<f32>| values.len() >= length && values.len() / 4 <= length.max(4096);
+        let fits = |values: &Vec<T>| values.len() >= length && values.len() / 4 <= length.max(4096);
         let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
         let reused = best.map(|i| free.swap_remove(i));
         drop(free);
-        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
+        Buffer { values: reused.unwrap_or_else(|| vec![T::default(); length]), pool: self.clone() }
     }
+}
 
-    fn give(&self, values: Vec<f32>) {
+impl<T> Pool<T> {
+    fn give(&self, values: Vec<T>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(values);
         if free.len() > KEPT {
@@ -38,12 +46,19 @@ impl Pool {
 }
 
 /// Memory of a [`Pool`], which gets it back.
-pub struct Buffer {
-    pub values: Vec<f32>,
-    pool: Arc<Pool>,
+pub struct Buffer<T = f32> {
+    pub values: Vec<T>,
+    pool: Arc<Pool<T>>,
 }
 
-impl Drop for Buffer {
+impl<T> Buffer<T> {
+    /// Where it came from.
+    pub fn pool(&self) -> &Arc<Pool<T>> {
+        &self.pool
+    }
+}
+
+impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
         self.pool.give(std::mem::take(&mut self.values));
     }
@@ -193,7 +208,7 @@ impl Map {
 
     /// Where the memory came from.
     pub fn pool(&self) -> &Arc<Pool> {
-        &self.memory.pool
+        self.memory.pool()
     }
 
     /// The values `[channels, height, width]`, without any border.

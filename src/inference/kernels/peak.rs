@@ -3,8 +3,17 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use super::bf16;
 use super::isa::{Isa, on_isa};
 use super::simd::{LANES, Lanes};
+
+/// [`peak_gflops`] of the matrix units' products of bf16, of operands in the first-level cache; 0 where there are no such units.
+pub fn bf16_peak_gflops() -> f64 {
+    if !bf16::is_supported() {
+        return 0.0;
+    }
+    best(|| rayon::broadcast(|_| bf16::long_product()).into_iter().sum())
+}
 
 /// Independent sums for each block of a group: with AVX-512 twelve, as two units that take four cycles need eight; with AVX2
 /// twelve registers of the sixteen.
@@ -15,13 +24,20 @@ const STEPS: usize = 20_000;
 
 /// GFLOP/s of multiplications and additions of f32 in registers, on all threads of the current rayon pool together.
 pub fn peak_gflops(isa: Isa) -> f64 {
+    best(|| {
+        // SAFETY: the caller has an `Isa`, which only detection gives.
+        let threads = rayon::broadcast(|_| black_box(unsafe { sum_up(isa, black_box(0.5)) })).len();
+        2 * LANES * SUMS * isa.group() * STEPS * threads
+    })
+}
+
+/// The most operations per nanosecond of many runs of `work`, which returns how many it did.
+fn best(work: impl Fn() -> usize) -> f64 {
     let mut best = 0.0_f64;
     let until = Instant::now() + Duration::from_millis(200);
     while Instant::now() < until {
         let begin = Instant::now();
-        // SAFETY: the caller has an `Isa`, which only detection gives.
-        let threads = rayon::broadcast(|_| black_box(unsafe { sum_up(isa, black_box(0.5)) })).len();
-        let operations = (2 * LANES * SUMS * isa.group() * STEPS * threads) as f64;
+        let operations = work() as f64;
         best = best.max(operations / begin.elapsed().as_secs_f64() / 1e9);
     }
     best
