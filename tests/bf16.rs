@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use half::bf16;
-use mammoscope::inference::kernels::bf16::{Conv, Map, Pixel, is_supported};
+use mammoscope::inference::kernels::bf16::{Conv, Image, Map, Pixel, is_supported};
 use mammoscope::inference::kernels::{Pool, bf16_peak_gflops};
+use mammoscope::inference::weights::Source;
+use mammoscope::inference::yolov3::Yolov3;
 use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions, Precision};
+use mammoscope::pipeline::{Cancel, Cancelled, Detector};
 use mammoscope::space::NetSize;
 
 use crate::gpu::check_networks;
 use crate::kernels::{Case, case, defined};
-use crate::random_weights::{tensor, unetpp_file, yolov3_file};
+use crate::random_weights::{image, tensor, unetpp_file, yolov3_file};
 
 fn has_units() -> bool {
     if !is_supported() {
@@ -50,12 +53,12 @@ fn convolutions_equal_the_definition() {
         let (height, width) = case.size;
         let inputs: usize = case.inputs.iter().sum();
         // A grey image is not rounded.
-        let operand = |values: Vec<f32>| if inputs == 1 { values } else { rounded(values) };
+        let image = |values: Vec<f32>| if inputs == 1 { values } else { rounded(values) };
         let parts: Vec<Vec<f32>> = (0..case.inputs.len())
-            .map(|i| operand(tensor(&format!("x{number}.{i}.weight"), &[1, case.inputs[i], height, width])))
+            .map(|i| image(tensor(&format!("x{number}.{i}.weight"), &[1, case.inputs[i], height, width])))
             .collect();
         let shape = [case.outputs, inputs, case.kernel, case.kernel];
-        let weight = operand(tensor(&format!("w{number}.weight"), &shape));
+        let weight = rounded(tensor(&format!("w{number}.weight"), &shape));
         let bias = tensor(&format!("b{number}"), &[case.outputs]);
         let wanted = defined(&parts.concat(), [inputs, height, width], &weight, case, &bias);
         let rms = (wanted.iter().map(|v| v * v).sum::<f32>() / wanted.len() as f32).sqrt();
@@ -63,14 +66,14 @@ fn convolutions_equal_the_definition() {
         let conv = Conv::new([case.outputs, inputs, case.kernel], case.stride, &weight, &bias, case.slope).unwrap();
         let maps = parts.iter().zip(case.inputs).map(|(part, c)| Map::from_rows(part, [*c, height, width], &pool));
         let maps: Vec<Map> = maps.collect();
-        let maps: Vec<&Map> = maps.iter().collect();
-        let found = conv.forward_f32(&maps, &plain).unwrap().to_rows();
+        let image = |residual| Image { inputs: maps.iter().collect(), residual };
+        let found = conv.forward_f32(&[image(None)], &plain).unwrap()[0].to_rows();
         assert_eq!(found.len(), wanted.len());
         for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
             assert!((found - wanted).abs() <= 2e-5 * rms, "case {number}, value {at}: {found}, not {wanted}");
         }
         if case.outputs % 32 != 0 {
-            assert!(conv.forward(&maps, None, &pool).is_err(), "case {number}: channels that fill no block");
+            assert!(conv.forward(&[image(None)], &pool).is_err(), "case {number}: channels that fill no block");
             continue;
         }
         let size = [case.outputs, height.div_ceil(case.stride), width.div_ceil(case.stride)];
@@ -78,13 +81,39 @@ fn convolutions_equal_the_definition() {
         let map = residual.as_ref().map(|values| Map::from_rows(values, size, &pool));
         // Twice: the second time in memory that the first gave back.
         for _ in 0..2 {
-            let found = conv.forward(&maps, map.as_ref(), &pool).unwrap().to_rows();
+            let found = conv.forward(&[image(map.as_ref())], &pool).unwrap()[0].to_rows();
             for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
                 let wanted = wanted + residual.as_ref().map_or(0.0, |residual| residual[at]);
                 // Half of the last of eight bits, and what the sum is off.
                 let allowed = wanted.abs() / 256.0 + 2e-5 * rms;
                 assert!((found - wanted).abs() <= allowed, "case {number}, value {at}: {found}, not {wanted}");
             }
+        }
+    }
+}
+
+/// Of one image.
+fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>) -> anyhow::Result<Map> {
+    let maps = conv.forward(&[Image { inputs: inputs.to_vec(), residual }], &Arc::default())?;
+    Ok(maps.into_iter().next().unwrap())
+}
+
+#[test]
+fn images_of_a_batch_do_not_depend_on_each_other() {
+    if !has_units() {
+        return;
+    }
+    let pool = Arc::<Pool<Pixel>>::default();
+    // More weights than pixels, and the other way round.
+    for (channels, outputs) in [(320, 320), (32, 32)] {
+        let weight = tensor("batch.weight", &[outputs, channels, 3, 3]);
+        let conv = Conv::new([outputs, channels, 3], 1, &weight, &vec![0.5; outputs], 0.1).unwrap();
+        let map = |size: [usize; 3]| Map::from_rows(&tensor("batch.x", &size), size, &pool);
+        let maps = [map([channels, 5, 10]), map([channels, 90, 70]), map([channels, 1, 3])];
+        let images: Vec<Image<'_>> = maps.iter().map(|map| Image { inputs: vec![map], residual: None }).collect();
+        let all = conv.forward(&images, &pool).unwrap();
+        for (all, map) in all.iter().zip(&maps) {
+            assert!(all.to_rows() == forward(&conv, &[map], None).unwrap().to_rows(), "{:?}", map.size());
         }
     }
 }
@@ -100,7 +129,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let map = Map::from_rows(&tensor("threads.x", &[channels, 24, 24]), [channels, 24, 24], &pool);
     let with = |threads: usize| {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        threads.install(|| conv.forward(&[&map], None, &pool).unwrap().to_rows())
+        threads.install(|| forward(&conv, &[&map], None).unwrap().to_rows())
     };
     let one = with(1);
     for threads in [2, 3, 7] {
@@ -149,11 +178,11 @@ fn operands_that_do_not_fit_are_errors() {
     let map = |channels: usize, side: usize| {
         Map::from_rows(&vec![0.0; channels * side * side], [channels, side, side], &pool)
     };
-    assert!(conv.forward(&[&map(64, 8)], Some(&map(32, 8)), &pool).is_ok());
-    assert!(conv.forward(&[&map(32, 8)], None, &pool).is_err(), "too few channels");
-    assert!(conv.forward(&[&map(32, 8), &map(32, 4)], None, &pool).is_err(), "maps of two sizes");
-    assert!(conv.forward(&[], None, &pool).is_err(), "no maps");
-    assert!(conv.forward(&[&map(64, 8)], Some(&map(32, 4)), &pool).is_err(), "a residual of another size");
+    assert!(forward(&conv, &[&map(64, 8)], Some(&map(32, 8))).is_ok());
+    assert!(forward(&conv, &[&map(32, 8)], None).is_err(), "too few channels");
+    assert!(forward(&conv, &[&map(32, 8), &map(32, 4)], None).is_err(), "maps of two sizes");
+    assert!(forward(&conv, &[], None).is_err(), "no maps");
+    assert!(forward(&conv, &[&map(64, 8)], Some(&map(32, 4))).is_err(), "a residual of another size");
 }
 
 /// Eight bits and 75 layers of random weights; a trained network's errors are smaller beside its outputs.
@@ -163,6 +192,23 @@ const TOLERANCE: f32 = 4e-2;
 fn networks_are_near_those_in_f32() {
     let Some(backend) = Backend::bf16() else { return println!("skipped: no matrix units for bf16") };
     check_networks(&backend, TOLERANCE, &[NetSize::new(160, 320), NetSize::new(256, 512)], 256);
+}
+
+#[test]
+fn all_scales_at_once_are_each_alone() {
+    let Some(backend) = Backend::bf16() else { return println!("skipped: no matrix units for bf16") };
+    let source = Source { path: yolov3_file().into(), sha256: None };
+    let mut detector = Yolov3::load(&source, &backend).unwrap();
+    assert!(detector.takes_all());
+    let inputs = [image(160, 320), image(64, 96), image(256, 512)];
+    let go = Cancel::default();
+    let all = detector.detect_all(&inputs, 0.1, &go).unwrap();
+    assert!(all.iter().any(|boxes| !boxes.is_empty()));
+    for (all, input) in all.iter().zip(&inputs) {
+        assert_eq!(*all, detector.detect(input, 0.1, &go).unwrap(), "{}×{}", input.width(), input.height());
+    }
+    go.set();
+    assert!(detector.detect_all(&inputs, 0.1, &go).unwrap_err().is::<Cancelled>());
 }
 
 #[test]

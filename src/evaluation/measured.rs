@@ -10,7 +10,7 @@ use super::spans::Spans;
 use crate::annotation::{GroundTruth, Lesion, LesionKind, LesionShape};
 use crate::findings::ScaleDetections;
 use crate::pipeline::segment::{patch_of, reconstruct};
-use crate::pipeline::{Cancel, Detector, FusedMask, Parameters, Prepared, Segmenter, detect_scale, outline};
+use crate::pipeline::{Cancel, Detector, FusedMask, Parameters, Prepared, Segmenter, detect_scales, outline};
 use crate::space::{ImageRect, PixelRect};
 
 /// Detection runs down to this confidence, so that curves reach far to the right; the method's own threshold is applied
@@ -85,12 +85,7 @@ pub fn measure(
 ) -> anyhow::Result<Measured> {
     let (width, height) = (image.image.width(), image.image.height());
     let low = Parameters { min_confidence: LOWEST_CONFIDENCE, ..settings.parameters.clone() };
-    let scales = low
-        .scales
-        .iter()
-        .filter(|_| !ambiguous)
-        .map(|size| detect_scale(image, detector, *size, &low, cancel))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let scales = if ambiguous { Vec::new() } else { detect_scales(image, detector, &low.scales, &low, cancel)? };
     let masses: Vec<(ImageRect, Option<Spans>)> = truth
         .lesions
         .iter()

@@ -110,11 +110,18 @@ impl Backend {
     /// How many images go through a network at once. One fills a CPU's cores, and the memory is that of one.
     pub fn batch(&self) -> usize {
         match self {
-            Self::Cpu { .. } | Self::Bf16 { .. } => 1,
+            Self::Cpu { .. } => 1,
+            Self::Bf16 { .. } => 2,
             Self::Half(_) => 8,
             // candle writes out every pixel's neighbourhood: 0.9 GB for a patch.
             Self::Candle(_) => 2,
         }
+    }
+
+    /// Whether images of several sizes go through a network at once, and faster than one after the other: each layer's weights,
+    /// which are larger than the caches, are then read once for all. In f32 the layers take so much longer that this is nothing.
+    pub fn mixes_sizes(&self) -> bool {
+        matches!(self, Self::Bf16 { .. })
     }
 
     /// candle's operations on the CPU: slower, and independent of the program's own kernels.

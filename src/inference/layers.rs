@@ -22,13 +22,13 @@ pub enum Activation {
     Leaky,
 }
 
-/// Feature maps of one image, `[channels, height, width]`, or of a batch of images; clones share the memory.
+/// Feature maps of a batch of images, `[channels, height, width]` each; clones share the memory.
 #[derive(Clone)]
 pub enum Maps {
-    /// Of one image.
-    Cpu(kernels::Map),
-    /// Of one image.
-    Bf16(kernels::bf16::Map),
+    /// Of images of any sizes.
+    Cpu(Vec<kernels::Map>),
+    /// Of images of any sizes.
+    Bf16(Vec<kernels::bf16::Map>),
     Half(HalfMap),
     /// `[batch, channels, height, width]`
     Candle(Tensor),
@@ -110,13 +110,13 @@ impl Conv {
         cancel.check()?;
         match self {
             Self::Cpu(conv, pool) => {
-                let inputs = inputs.iter().map(|maps| maps.cpu()).collect::<anyhow::Result<Vec<_>>>()?;
-                let residual = residual.map(Maps::cpu).transpose()?;
-                Ok(Maps::Cpu(conv.forward(&inputs, residual, pool)?))
+                let images = images(inputs, residual, Maps::cpu)?;
+                let each = images.iter().map(|(inputs, residual)| conv.forward(inputs, *residual, pool));
+                each.collect::<anyhow::Result<_>>().map(Maps::Cpu)
             }
             Self::Bf16(conv) => {
-                let inputs = inputs.iter().map(|maps| maps.bf16()).collect::<anyhow::Result<Vec<_>>>()?;
-                conv.forward(&inputs, residual.map(Maps::bf16).transpose()?)
+                let image = |(inputs, residual)| kernels::bf16::Image { inputs, residual };
+                conv.forward(&images(inputs, residual, Maps::bf16)?.into_iter().map(image).collect::<Vec<_>>())
             }
             Self::Half(conv) => {
                 let inputs = inputs.iter().map(|maps| maps.half()).collect::<anyhow::Result<Vec<_>>>()?;
@@ -133,13 +133,26 @@ impl Conv {
 }
 
 impl Bf16Conv {
-    fn forward(&self, inputs: &[&kernels::bf16::Map], residual: Option<&kernels::bf16::Map>) -> anyhow::Result<Maps> {
-        match (&self.place, residual) {
-            (Bf16Place::Between(pool), _) => self.conv.forward(inputs, residual, pool).map(Maps::Bf16),
-            (Bf16Place::End(pool), None) => self.conv.forward_f32(inputs, pool).map(Maps::Cpu),
-            (Bf16Place::End(_), Some(_)) => bail!("a residual where a network ends"),
+    fn forward(&self, images: &[kernels::bf16::Image<'_>]) -> anyhow::Result<Maps> {
+        match &self.place {
+            Bf16Place::Between(pool) => self.conv.forward(images, pool).map(Maps::Bf16),
+            Bf16Place::End(pool) => self.conv.forward_f32(images, pool).map(Maps::Cpu),
         }
     }
+}
+
+/// Of every image its maps of all `inputs`, and its residual.
+fn images<'a, M>(
+    inputs: &[&'a Maps],
+    residual: Option<&'a Maps>,
+    of: impl Fn(&'a Maps) -> anyhow::Result<&'a [M]>,
+) -> anyhow::Result<Vec<(Vec<&'a M>, Option<&'a M>)>> {
+    let inputs = inputs.iter().map(|maps| of(maps)).collect::<anyhow::Result<Vec<_>>>()?;
+    let residual = residual.map(of).transpose()?;
+    let count = inputs.first().map_or(0, |maps| maps.len());
+    let alike = inputs.iter().chain(&residual).all(|maps| maps.len() == count);
+    ensure!(count > 0 && alike, "layers of batches of other sizes");
+    Ok((0..count).map(|i| (inputs.iter().map(|maps| &maps[i]).collect(), residual.map(|maps| &maps[i]))).collect())
 }
 
 impl CandleConv {
@@ -166,16 +179,22 @@ impl CandleConv {
 }
 
 impl Maps {
-    /// Grey images of one size, as one channel; a batch of several has to be one that [`Backend::batch`] allows.
+    /// Grey images as one channel: as many as [`Backend::batch`] allows, of one size; or those that [`Backend::mixes_sizes`].
     pub fn from_images(images: &[&Raster<f32>], backend: &Backend) -> anyhow::Result<Self> {
         let Some(first) = images.first() else { bail!("no image") };
         let (width, height) = (first.width(), first.height());
         let alike = images.iter().all(|image| (image.width(), image.height()) == (width, height));
-        ensure!(alike && images.len() <= backend.batch(), "a batch of {} images", images.len());
+        let fits = backend.mixes_sizes() || (alike && images.len() <= backend.batch());
+        ensure!(fits, "a batch of {} images", images.len());
+        let size = |image: &Raster<f32>| [1, image.height(), image.width()];
         match backend {
-            Backend::Cpu { pool, .. } => Ok(Self::Cpu(kernels::Map::from_rows(first.data(), [1, height, width], pool))),
+            Backend::Cpu { pool, .. } => {
+                let map = |image: &&Raster<f32>| kernels::Map::from_rows(image.data(), size(image), pool);
+                Ok(Self::Cpu(images.iter().map(map).collect()))
+            }
             Backend::Bf16 { pool, .. } => {
-                Ok(Self::Bf16(kernels::bf16::Map::from_rows(first.data(), [1, height, width], pool)))
+                let map = |image: &&Raster<f32>| kernels::bf16::Map::from_rows(image.data(), size(image), pool);
+                Ok(Self::Bf16(images.iter().map(map).collect()))
             }
             Backend::Half(device) => HalfMap::from_images(images, device).map(Self::Half).map_err(device_error),
             Backend::Candle(device) => {
@@ -189,8 +208,8 @@ impl Maps {
     /// Each pixel twice in each direction.
     pub fn upsampled(&self) -> anyhow::Result<Self> {
         match self {
-            Self::Cpu(map) => Ok(Self::Cpu(map.upsampled())),
-            Self::Bf16(map) => Ok(Self::Bf16(map.upsampled())),
+            Self::Cpu(maps) => Ok(Self::Cpu(maps.iter().map(kernels::Map::upsampled).collect())),
+            Self::Bf16(maps) => Ok(Self::Bf16(maps.iter().map(kernels::bf16::Map::upsampled).collect())),
             Self::Half(map) => Ok(Self::Half(map.upsampled())),
             Self::Candle(tensor) => {
                 let (_, _, height, width) = tensor.dims4()?;
@@ -202,28 +221,25 @@ impl Maps {
     /// The largest of each 2×2 pixels.
     pub fn max_pooled(&self) -> anyhow::Result<Self> {
         match self {
-            Self::Cpu(map) => Ok(Self::Cpu(map.max_pooled())),
-            Self::Bf16(map) => Ok(Self::Bf16(map.max_pooled())),
+            Self::Cpu(maps) => Ok(Self::Cpu(maps.iter().map(kernels::Map::max_pooled).collect())),
+            Self::Bf16(maps) => Ok(Self::Bf16(maps.iter().map(kernels::bf16::Map::max_pooled).collect())),
             Self::Half(map) => map.max_pooled().map(Self::Half).map_err(device_error),
             Self::Candle(tensor) => tensor.max_pool2d(2).map(Self::Candle).map_err(device_error),
         }
     }
 
-    /// Height and width.
-    pub fn size(&self) -> anyhow::Result<(usize, usize)> {
+    /// Each image's channels, height and width.
+    pub fn sizes(&self) -> anyhow::Result<Vec<[usize; 3]>> {
         match self {
-            Self::Cpu(map) => Ok((map.layout().height, map.layout().width)),
-            Self::Bf16(map) => {
-                let [_, height, width] = map.size();
-                Ok((height, width))
-            }
+            Self::Cpu(maps) => Ok(maps.iter().map(kernels::Map::size).collect()),
+            Self::Bf16(maps) => Ok(maps.iter().map(kernels::bf16::Map::size).collect()),
             Self::Half(map) => {
-                let [_, height, width, _] = map.dims()?;
-                Ok((height, width))
+                let [batch, height, width, channels] = map.dims()?;
+                Ok(vec![[channels, height, width]; batch])
             }
             Self::Candle(tensor) => {
-                let (_, _, height, width) = tensor.dims4()?;
-                Ok((height, width))
+                let (batch, channels, height, width) = tensor.dims4()?;
+                Ok(vec![[channels, height, width]; batch])
             }
         }
     }
@@ -231,8 +247,8 @@ impl Maps {
     /// The values, row-major `[channels, height, width]`, image after image. Waits for the device.
     pub fn values(&self) -> anyhow::Result<Vec<f32>> {
         match self {
-            Self::Cpu(map) => Ok(map.to_rows()),
-            Self::Bf16(map) => Ok(map.to_rows()),
+            Self::Cpu(maps) => Ok(maps.iter().flat_map(kernels::Map::to_rows).collect()),
+            Self::Bf16(maps) => Ok(maps.iter().flat_map(kernels::bf16::Map::to_rows).collect()),
             Self::Half(map) => map.values().map_err(device_error),
             Self::Candle(tensor) => {
                 let values = tensor.to_device(&Device::Cpu).and_then(|tensor| tensor.flatten_all()?.to_vec1());
@@ -241,16 +257,16 @@ impl Maps {
         }
     }
 
-    fn cpu(&self) -> anyhow::Result<&kernels::Map> {
+    fn cpu(&self) -> anyhow::Result<&[kernels::Map]> {
         match self {
-            Self::Cpu(map) => Ok(map),
+            Self::Cpu(maps) => Ok(maps),
             _ => bail!(MIXED),
         }
     }
 
-    fn bf16(&self) -> anyhow::Result<&kernels::bf16::Map> {
+    fn bf16(&self) -> anyhow::Result<&[kernels::bf16::Map]> {
         match self {
-            Self::Bf16(map) => Ok(map),
+            Self::Bf16(maps) => Ok(maps),
             _ => bail!(MIXED),
         }
     }

@@ -61,14 +61,20 @@ impl Yolov3 {
     /// # Errors
     /// An input whose sides are no multiples of 32, too large or not finite; [`crate::pipeline::Cancelled`].
     pub fn heads(&self, input: &Raster<f32>, cancel: &Cancel) -> anyhow::Result<[Head; 3]> {
-        check_input(input)?;
+        let heads = self.heads_of_all(&[input], cancel)?;
+        heads.into_iter().next().ok_or_else(|| anyhow::anyhow!("The detector gave no answer."))
+    }
+
+    /// The same of several inputs at once; of several sizes where [`Backend::mixes_sizes`].
+    pub fn heads_of_all(&self, inputs: &[&Raster<f32>], cancel: &Cancel) -> anyhow::Result<Vec<[Head; 3]>> {
+        inputs.iter().try_for_each(|input| check_input(input))?;
         let mut next = self.convolutions.iter();
         let mut conv = |inputs: &[&Maps], residual: Option<&Maps>| match next.next() {
             Some(layer) => layer.forward(inputs, residual, cancel),
             None => Err(anyhow::anyhow!("The detector lacks a layer.")),
         };
 
-        let mut x = conv(&[&Maps::from_images(&[input], &self.backend)?], None)?;
+        let mut x = conv(&[&Maps::from_images(inputs, &self.backend)?], None)?;
         let mut stages = Vec::with_capacity(BLOCKS.len());
         for blocks in BLOCKS {
             x = conv(&[&x], None)?;
@@ -94,12 +100,14 @@ impl Yolov3 {
                 x = conv(&[&x], None)?;
             }
             let wide = conv(&[&x], None)?;
-            let output = conv(&[&wide], None)?;
-            let (height, width) = output.size()?;
-            heads.push(Head { stride, width, height, values: output.values()? });
+            heads.push(heads_of_images(stride, &conv(&[&wide], None)?)?.into_iter());
             neck = Some(x.clone());
         }
-        heads.try_into().map_err(|_| anyhow::anyhow!("The detector lacks a head."))
+        let each = inputs.iter().map(|_| {
+            let heads: Vec<Head> = heads.iter_mut().filter_map(Iterator::next).collect();
+            heads.try_into().map_err(|_| anyhow::anyhow!("The detector lacks a head."))
+        });
+        each.collect()
     }
 }
 
@@ -116,9 +124,42 @@ impl Detector for Yolov3 {
         decode::boxes(&heads, &self.description, net, min_confidence)
     }
 
+    fn detect_all(
+        &mut self,
+        inputs: &[Raster<f32>],
+        min_confidence: f32,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
+        if !self.takes_all() {
+            return inputs.iter().map(|input| self.detect(input, min_confidence, cancel)).collect();
+        }
+        let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel)?;
+        cancel.check()?;
+        let each = inputs.iter().zip(&heads).map(|(input, heads)| {
+            decode::boxes(heads, &self.description, NetSize::new(input.width(), input.height()), min_confidence)
+        });
+        each.collect()
+    }
+
+    fn takes_all(&self) -> bool {
+        self.backend.mixes_sizes()
+    }
+
     fn identity(&self) -> ModelIdentity {
         self.identity.clone()
     }
+}
+
+/// A head's values, image by image.
+fn heads_of_images(stride: usize, output: &Maps) -> anyhow::Result<Vec<Head>> {
+    let values = output.values()?;
+    let mut rest = &values[..];
+    let head = |[channels, height, width]: [usize; 3]| {
+        let (own, others) = rest.split_at(channels * height * width);
+        rest = others;
+        Head { stride, width, height, values: own.to_vec() }
+    };
+    Ok(output.sizes()?.into_iter().map(head).collect())
 }
 
 fn check_input(input: &Raster<f32>) -> anyhow::Result<()> {

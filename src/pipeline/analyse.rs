@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Cancel, Detector, FusedMask, Parameters, Prepared, detect_scale};
+use super::{Cancel, Detector, FusedMask, Parameters, Prepared, detect_scale, detect_scales};
 use crate::findings::ScaleDetections;
 
 /// How far a long job is.
@@ -39,7 +39,13 @@ pub fn analyse(
     let mut done = 0.0;
     let mut scales = Vec::with_capacity(parameters.scales.len());
     let mut timings_ms = Vec::with_capacity(parameters.scales.len() + 1);
-    for &size in &parameters.scales {
+    if detector.takes_all() {
+        progress(Progress { stage: "Detecting, all scales".into(), fraction: 0.0 });
+        let start = Instant::now();
+        scales = detect_scales(image, detector, &parameters.scales, parameters, cancel)?;
+        timings_ms.push(("detect all scales".into(), milliseconds_since(start)));
+    }
+    for &size in parameters.scales.iter().skip(scales.len()) {
         cancel.check()?;
         progress(Progress { stage: format!("Detecting, scale {size}"), fraction: done / total });
         let start = Instant::now();

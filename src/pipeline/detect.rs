@@ -20,11 +20,36 @@ pub fn detect_scale(
     cancel: &Cancel,
 ) -> anyhow::Result<ScaleDetections> {
     cancel.check()?;
+    let input = resample(&image.image, ImageRect::from(image.image.bounds()), size);
+    cancel.check()?;
+    let boxes = detector.detect(&input, parameters.min_confidence, cancel)?;
+    cancel.check()?;
+    Ok(in_image(boxes, image, size, parameters))
+}
+
+/// [`detect_scale`] of every size, all at once.
+pub fn detect_scales(
+    image: &Prepared,
+    detector: &mut dyn Detector,
+    sizes: &[NetSize],
+    parameters: &Parameters,
+    cancel: &Cancel,
+) -> anyhow::Result<Vec<ScaleDetections>> {
+    cancel.check()?;
+    if sizes.is_empty() {
+        return Ok(Vec::new());
+    }
     let bounds = ImageRect::from(image.image.bounds());
-    let input = resample(&image.image, bounds, size);
+    let inputs: Vec<_> = sizes.iter().map(|size| resample(&image.image, bounds, *size)).collect();
     cancel.check()?;
-    let mut boxes = detector.detect(&input, parameters.min_confidence, cancel)?;
+    let boxes = detector.detect_all(&inputs, parameters.min_confidence, cancel)?;
     cancel.check()?;
+    Ok(boxes.into_iter().zip(sizes).map(|(boxes, size)| in_image(boxes, image, *size, parameters)).collect())
+}
+
+/// The boxes of one scale, suppressed, in the image.
+fn in_image(mut boxes: Vec<NetDetection>, image: &Prepared, size: NetSize, parameters: &Parameters) -> ScaleDetections {
+    let bounds = ImageRect::from(image.image.bounds());
     boxes.retain(|b| is_usable(b) && b.confidence >= parameters.min_confidence);
     let detections = suppress(boxes, parameters.nms_iou)
         .into_iter()
@@ -34,7 +59,7 @@ pub fn detect_scale(
         })
         .take(MAX_BOXES)
         .collect();
-    Ok(ScaleDetections { size, detections })
+    ScaleDetections { size, detections }
 }
 
 /// Greedy non-maximum suppression; strongest first. Of boxes with equal confidence the earlier one counts as stronger.

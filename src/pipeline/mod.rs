@@ -15,7 +15,7 @@ pub mod resize;
 pub mod segment;
 
 pub use analyse::{Analysis, Progress, analyse};
-pub use detect::{detect_scale, suppress, suppress_by};
+pub use detect::{detect_scale, detect_scales, suppress, suppress_by};
 pub use fuse::FusedMask;
 pub use prepare::{Prepared, prepare};
 pub use segment::{PATCH, outline, patch, patch_rect};
@@ -99,6 +99,21 @@ pub trait Detector: Send {
         min_confidence: f32,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<NetDetection>>;
+
+    /// The same on several inputs of any sizes.
+    fn detect_all(
+        &mut self,
+        inputs: &[Raster<f32>],
+        min_confidence: f32,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
+        inputs.iter().map(|input| self.detect(input, min_confidence, cancel)).collect()
+    }
+
+    /// Whether several inputs at once are faster than one after the other.
+    fn takes_all(&self) -> bool {
+        false
+    }
 
     fn identity(&self) -> ModelIdentity;
 }

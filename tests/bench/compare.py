@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(160, 320), (256, 512), (320, 640), (416, 832), (480, 960)]
 PATCH = 256
 TOLERANCE = 1e-3
-OURS = "Mammoscope"
+OURS = {"f32": "Mammoscope, f32", "bf16": "Mammoscope, bf16"}
 
 
 def arguments():
@@ -97,14 +97,15 @@ def inputs(folder):
 class Ours:
     """A process per round."""
 
-    def __init__(self, folder, shapes):
-        self.folder, self.shapes, self.report = folder, shapes, None
+    def __init__(self, folder, shapes, precision):
+        self.folder, self.shapes, self.precision, self.report = folder, shapes, precision, None
 
     def run(self):
         """The outputs by name of the input, and the milliseconds of each."""
         report = self.folder / "report.json"
         command = ["bench", "--inputs", self.folder / "in", "--outputs", self.folder / "out", "--json", report]
         command += ["--repetitions", "1", "--threads", str(ARGS.threads), "--device", "cpu"]
+        command += ["--precision", self.precision]
         subprocess.run([ARGS.program, *command], check=True, stdout=subprocess.DEVNULL)
         self.report = json.loads(report.read_text())
         times = {stage["name"]: stage["median_ms"] for stage in self.report["cases"][0]["stages"]}
@@ -213,7 +214,7 @@ def engines(images, folder, shapes):
     paths = exported(images, folder)
     plain, bf16, f16 = torch.contiguous_format, torch.bfloat16, torch.float16
     return {
-        OURS: lambda: Ours(folder, shapes),
+        **{name: lambda p=precision: Ours(folder, shapes, p) for precision, name in OURS.items()},
         "PyTorch, plain layout, f32": lambda: pytorch(images, plain),
         "PyTorch, channels last, f32": lambda: pytorch(images),
         "PyTorch, channels last, frozen, f32": lambda: pytorch(images, frozen=True),
@@ -228,7 +229,7 @@ def engines(images, folder, shapes):
 
 
 def is_f32(name):
-    return name == OURS or name.endswith("f32")
+    return name.endswith("f32")
 
 
 def difference(outputs, reference):
@@ -265,26 +266,30 @@ def main():
         shapes = {n: [o.shape for o in arrays] for n, arrays in reference.items()}
         built = {}
         for name, build in engines(images, folder, shapes).items():
-            if name == OURS or any(part in name for part in ARGS.engines):
+            if name in OURS.values() or any(part in name for part in ARGS.engines):
                 built[name] = build()
         rounds, outputs = measure(built)
-        ours = built[OURS].report
+        programs = {name: built[name].report for name in OURS.values()}
 
     total = {name: float(np.median([sum(times.values()) for times in rounds[name]])) for name in built}
-    peers = [name for name in built if name != OURS]
-    print(f"{ARGS.network}, {ARGS.threads} thread(s), {ARGS.rounds} rounds, {ours['processor']}, {ours['device']}")
-    print(f"{'engine':<40} {'ms':>8} {'ours / it':>10} {'difference':>11}")
+    peers = [name for name in built if name not in OURS.values()]
+    devices = " and ".join(report["device"] for report in programs.values())
+    processor = programs[OURS["f32"]]["processor"]
+    print(f"{ARGS.network}, {ARGS.threads} thread(s), {ARGS.rounds} rounds, {processor}, ours on {devices}")
+    print(f"{'engine':<40} {'ms':>8} {'difference':>11}")
     failed = False
     for name in sorted(built, key=total.get):
         off = difference(outputs[name], reference)
         failed |= is_f32(name) and not off <= TOLERANCE
-        print(f"{name:<40} {total[name]:>8.0f} {total[OURS] / total[name]:>10.2f} {off:>11.1e}")
-    for kind, chosen in (("f32", filter(is_f32, peers)), ("any precision", peers)):
+        print(f"{name:<40} {total[name]:>8.0f} {off:>11.1e}")
+    for precision, chosen in (("f32", list(filter(is_f32, peers))), ("bf16", peers)):
         fastest = min(chosen, key=total.get, default=None)
         if fastest:
-            print(f"ours to the fastest peer of {kind} ({fastest}): {total[OURS] / total[fastest]:.2f}")
+            kind = "f32" if precision == "f32" else "any precision"
+            ratio = total[OURS[precision]] / total[fastest]
+            print(f"ours in {precision} to the fastest peer of {kind} ({fastest}): {ratio:.2f}")
     if ARGS.json:
-        ARGS.json.write_text(json.dumps({"program": ours, "rounds": rounds}, indent=1))
+        ARGS.json.write_text(json.dumps({"programs": programs, "rounds": rounds}, indent=1))
     if failed:
         sys.exit("The outputs in f32 differ by more than they may.")
 

@@ -50,7 +50,11 @@ fn read(source: &Source, models: &mut Models, clock: &mut Clock, folder: &Path) 
 
     let mut scales = Vec::new();
     let detecting = Instant::now();
-    for &size in &parameters.scales {
+    if models.detector.takes_all() {
+        scales =
+            pipeline::detect_scales(&prepared, models.detector.as_mut(), &parameters.scales, &parameters, &cancel)?;
+    }
+    for &size in parameters.scales.iter().skip(scales.len()) {
         let detect = || pipeline::detect_scale(&prepared, models.detector.as_mut(), size, &parameters, &cancel);
         scales.push(clock.time(&format!("detect {size}"), Some(yolov3::operations(size)), detect)?);
     }

@@ -15,7 +15,7 @@ pub struct Pool<T = f32> {
 }
 
 /// Buffers kept for later.
-const KEPT: usize = 24;
+const KEPT: usize = 64;
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
@@ -179,6 +179,12 @@ impl Map {
     pub fn layout(&self) -> Layout {
         let scale = if self.doubled { 2 } else { 1 };
         Layout { height: scale * self.layout.height, width: scale * self.layout.width, ..self.layout }
+    }
+
+    /// Channels, height and width of [`Self::layout`].
+    pub fn size(&self) -> [usize; 3] {
+        let Layout { channels, height, width, .. } = self.layout();
+        [channels, height, width]
     }
 
     /// Each pixel twice in each direction. The memory is shared: what reads the maps reads pixels twice.

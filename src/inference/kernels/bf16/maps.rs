@@ -97,19 +97,19 @@ impl Draft {
 }
 
 impl Map {
-    /// Maps of the values `[channels, height, width]`; one channel is a grey image, of which every pixel becomes its
-    /// neighbourhood of 3×3.
+    /// Maps of the values `[channels, height, width]`; one channel is a grey image, which is kept as [`Grey`] describes.
     ///
     /// # Panics
     /// Where there are not that many values.
     pub fn from_rows(rows: &[f32], [channels, height, width]: [usize; 3], pool: &Arc<Pool<Pixel>>) -> Self {
         assert_eq!(rows.len(), channels * height * width, "maps need all their values");
-        let layout = Layout::new(if channels == 1 { DEPTH } else { channels }, height, width);
-        let mut draft = Draft::new(layout, pool);
+        let layout = Layout::new(channels, height, width);
         if channels == 1 {
-            neighbourhoods(rows, layout, draft.pixels());
-            return draft.finish();
+            let mut memory = pool.take(Grey::words(layout).div_ceil(DEPTH));
+            Grey::fill(words_mut(&mut memory.values), layout, rows);
+            return Self { layout, memory: Arc::new(memory) };
         }
+        let mut draft = Draft::new(layout, pool);
         for (block, plane) in draft.pixels().chunks_exact_mut(layout.plane()).enumerate() {
             for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                 for (lane, value) in plane[layout.at(y, x)].0.iter_mut().enumerate() {
@@ -125,11 +125,17 @@ impl Map {
         self.layout
     }
 
+    /// The grey image, if it is one.
+    pub fn grey(&self) -> Option<Grey<'_>> {
+        (self.layout.channels == 1).then(|| Grey { layout: self.layout, words: words(&self.memory.values) })
+    }
+
     /// Channels, height and width.
     pub fn size(&self) -> [usize; 3] {
         [self.layout.channels, self.layout.height, self.layout.width]
     }
 
+    /// Of an image that is not grey.
     pub fn planes(&self) -> impl Iterator<Item = &[Pixel]> {
         self.pixels().chunks_exact(self.layout.plane())
     }
@@ -144,7 +150,7 @@ impl Map {
         self.memory.pool()
     }
 
-    /// The values `[channels, height, width]`, without any border.
+    /// The values `[channels, height, width]`, without any border, of an image that is not grey.
     pub fn to_rows(&self) -> Vec<f32> {
         let Layout { channels, height, width } = self.layout;
         let planes: Vec<&[Pixel]> = self.planes().collect();
@@ -170,49 +176,87 @@ pub fn f32_of(value: u16) -> f32 {
     f32::from_bits(u32::from(value) << 16)
 }
 
-/// The value's nearest bf16, and that of what is left of it.
-fn parts(value: f32) -> [u16; 2] {
-    let near = bf16(value);
-    [near, bf16(value - f32_of(near))]
+/// A grey image with one pixel of zeros around it: first every value's nearest bf16, then what rounding left of each, so that
+/// the image is read almost as exactly as in f32, at no cost, as a tile is deep enough for both.
+#[derive(Clone, Copy)]
+pub struct Grey<'a> {
+    layout: Layout,
+    words: &'a [u16],
 }
 
-/// Every pixel's neighbourhood of 3×3 as its channels, three times: rounded; what rounding left of it; rounded. With
-/// [`grey_weights`] the image is read almost as exactly as in f32, at no cost, as a tile is this deep anyway.
-fn neighbourhoods(rows: &[f32], layout: Layout, plane: &mut [Pixel]) {
-    let Layout { height, width, .. } = layout;
-    // With a border of zeros.
-    let mut padded = vec![[0; 2]; (height + 2) * (width + 2)];
-    let lines = padded.par_chunks_exact_mut(width + 2).skip(1);
-    lines.zip(rows.par_chunks_exact(width)).for_each(|(line, row)| {
-        line[1..].iter_mut().zip(row).for_each(|(to, value)| *to = parts(*value));
-    });
-    let lines = plane[layout.at(0, 0)..].par_chunks_exact_mut(layout.pitch()).take(height);
-    lines.enumerate().for_each(|(y, line)| {
-        let around = [0, 1, 2].map(|dy| &padded[(y + dy) * (width + 2)..][..width + 2]);
-        for (x, pixel) in line[..width].iter_mut().enumerate() {
-            for (dy, row) in around.iter().enumerate() {
-                for (dx, [near, rest]) in row[x..x + 3].iter().enumerate() {
-                    let tap = 3 * dy + dx;
-                    pixel.0[tap] = *near;
-                    pixel.0[9 + tap] = *rest;
-                    pixel.0[18 + tap] = *near;
+/// Channels of a row of three neighbours; the fourth counts nothing.
+const ROW: usize = 4;
+
+impl Grey<'_> {
+    fn pitch(layout: Layout) -> usize {
+        layout.width + 2
+    }
+
+    /// Values in one of the two parts.
+    fn part(layout: Layout) -> usize {
+        (layout.height + 2) * Self::pitch(layout)
+    }
+
+    /// Of both, and one that the last fourth neighbour may be.
+    fn words(layout: Layout) -> usize {
+        2 * Self::part(layout) + 1
+    }
+
+    fn fill(words: &mut [u16], layout: Layout, rows: &[f32]) {
+        let (part, pitch) = (Self::part(layout), Self::pitch(layout));
+        let words = &mut words[..Self::words(layout)];
+        words[2 * part] = 0;
+        let (near, rest) = words[..2 * part].split_at_mut(part);
+        let lines = near.par_chunks_exact_mut(pitch).zip(rest.par_chunks_exact_mut(pitch)).enumerate();
+        lines.for_each(|(y, (near, rest))| {
+            near.fill(0);
+            rest.fill(0);
+            if (1..=layout.height).contains(&y) {
+                let row = &rows[(y - 1) * layout.width..][..layout.width];
+                for ((near, rest), value) in near[1..].iter_mut().zip(&mut rest[1..]).zip(row) {
+                    *near = bf16(*value);
+                    *rest = bf16(value - f32_of(*near));
                 }
             }
-            pixel.0[27..].fill(0);
+        });
+    }
+
+    /// The 3×3 neighbours of so many pixels, from `at` of a plane of the result on, as their channels; nothing of use for the
+    /// border's.
+    pub fn neighbourhoods(&self, at: usize, pixels: &mut [Pixel]) {
+        let (part, pitch) = (Self::part(self.layout), Self::pitch(self.layout));
+        let (first, own) = (at - self.layout.at(0, 0), self.layout.pitch());
+        let (mut y, mut x) = (first / own, first % own);
+        for pixel in pixels {
+            for (number, to) in pixel.0[..6 * ROW].as_chunks_mut::<ROW>().0.iter_mut().enumerate() {
+                let from = number / 3 * part + (y + number % 3) * pitch + x;
+                to.copy_from_slice(&self.words[from..from + ROW]);
+            }
+            x += 1;
+            if x == own {
+                (y, x) = (y + 1, 0);
+            }
         }
-    });
+    }
 }
 
-/// `[out, 1, 3, 3]` as `[out, 32]` for what [`neighbourhoods`] makes: rounded, rounded, and what rounding left.
+/// `[out, 1, 3, 3]` as `[out, 32]` for what [`Grey::neighbourhoods`] gives.
 pub fn grey_weights(weight: &[f32]) -> Vec<f32> {
     let mut all = vec![0.0; weight.len() / 9 * DEPTH];
-    for (row, taps) in all.chunks_exact_mut(DEPTH).zip(weight.chunks_exact(9)) {
-        for (tap, value) in taps.iter().enumerate() {
-            let [near, rest] = parts(*value).map(f32_of);
-            row[tap] = near;
-            row[9 + tap] = near;
-            row[18 + tap] = rest;
+    for (channels, taps) in all.chunks_exact_mut(DEPTH).zip(weight.chunks_exact(9)) {
+        for (number, row) in channels[..6 * ROW].chunks_exact_mut(ROW).enumerate() {
+            row[..3].copy_from_slice(&taps[number % 3 * 3..][..3]);
         }
     }
     all
+}
+
+fn words(pixels: &[Pixel]) -> &[u16] {
+    // SAFETY: a pixel is so many words and nothing else.
+    unsafe { std::slice::from_raw_parts(pixels.as_ptr().cast(), pixels.len() * DEPTH) }
+}
+
+fn words_mut(pixels: &mut [Pixel]) -> &mut [u16] {
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts_mut(pixels.as_mut_ptr().cast(), pixels.len() * DEPTH) }
 }

@@ -24,7 +24,7 @@ pub use maps::{DEPTH, Map, Pixel};
 pub use tiles::is_supported;
 pub(super) use tiles::long_product;
 
-use maps::{Draft, Layout};
+use maps::{Draft, Grey, Layout};
 use store::{Finish, Target};
 
 /// Output channels that are computed together: two tiles.
@@ -39,9 +39,10 @@ type Tile = [Pixel; SIDE];
 
 /// A convolution of stride 1 with a kernel of 1×1 or 3×3, or of stride 2 with 3×3, padded to keep the size, and what follows it.
 pub struct Conv {
-    /// Of the maps that it reads; a grey image has been made [`DEPTH`] channels.
+    /// Of the maps that it reads; 1: a grey image, whose pixels' neighbours are taken as [`DEPTH`] channels.
     inputs: usize,
     outputs: usize,
+    /// 1 where the image is grey.
     kernel: usize,
     stride: usize,
     slope: f32,
@@ -49,6 +50,24 @@ pub struct Conv {
     weights: Vec<Tile>,
     /// Complete to whole groups.
     bias: Vec<f32>,
+}
+
+/// What a convolution does to one image.
+#[derive(Clone)]
+pub struct Image<'a> {
+    /// The maps of the channels of all of them together.
+    pub inputs: Vec<&'a Map>,
+    /// Of the result's size; added after the activation.
+    pub residual: Option<&'a Map>,
+}
+
+/// An image on its way through a convolution.
+struct Job<'a> {
+    grey: Option<Grey<'a>>,
+    /// None of a grey image.
+    steps: Steps,
+    segments: Vec<Segment>,
+    target: Target<'a>,
 }
 
 /// Sixteen pixels of the inputs and of the result, both one after the other.
@@ -83,73 +102,113 @@ impl Conv {
         bias.resize(outputs.next_multiple_of(GROUP), 0.0);
         if grey {
             let weights = pack(&maps::grey_weights(weight), outputs, DEPTH, 1);
-            return Ok(Self { inputs: DEPTH, outputs, kernel: 1, stride, slope, weights, bias });
+            return Ok(Self { inputs, outputs, kernel: 1, stride, slope, weights, bias });
         }
         let weights = pack(weight, outputs, inputs, kernel * kernel);
         Ok(Self { inputs, outputs, kernel, stride, slope, weights, bias })
     }
 
-    /// As [`super::Conv::forward`].
+    /// As [`super::Conv::forward`], of several images of any sizes: weights that one image has brought near serve the others.
     ///
     /// # Errors
     /// Inputs of other sizes than each other or another number of channels than the weights; outputs that are no multiple of 32.
-    pub fn forward(&self, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool<Pixel>>) -> anyhow::Result<Map> {
-        let layout = self.layout(inputs)?;
+    pub fn forward(&self, images: &[Image<'_>], pool: &Arc<Pool<Pixel>>) -> anyhow::Result<Vec<Map>> {
         anyhow::ensure!(self.outputs.is_multiple_of(DEPTH), "maps of {} channels in bf16", self.outputs);
-        anyhow::ensure!(residual.is_none_or(|r| r.layout() == layout), "a residual of another size");
-        let mut draft = Draft::new(layout, pool);
-        let residual = residual.map(Map::pixels);
-        self.run(inputs, layout, &Target::bf16(draft.pixels(), layout, residual, self.slope));
-        Ok(draft.finish())
+        let layouts = self.layouts(images)?;
+        let fits = |(image, layout): (&Image<'_>, &Layout)| image.residual.is_none_or(|r| r.layout() == *layout);
+        anyhow::ensure!(images.iter().zip(&layouts).all(fits), "a residual of another size");
+        let mut drafts: Vec<Draft> = layouts.iter().map(|layout| Draft::new(*layout, pool)).collect();
+        let targets = drafts.iter_mut().zip(&layouts).zip(images).map(|((draft, layout), image)| {
+            Target::bf16(draft.pixels(), *layout, image.residual.map(Map::pixels), self.slope)
+        });
+        let targets = targets.collect();
+        self.run(images, &layouts, targets);
+        Ok(drafts.into_iter().map(Draft::finish).collect())
     }
 
-    /// The result in f32, as the heads of a network need it.
+    /// The results in f32, as the heads of a network need them.
     ///
     /// # Errors
-    /// As [`Self::forward`], with any number of outputs.
-    pub fn forward_f32(&self, inputs: &[&Map], pool: &Arc<Pool>) -> anyhow::Result<PlainMap> {
-        let layout = self.layout(inputs)?;
-        let plain = PlainLayout::new(self.outputs, layout.height, layout.width);
-        let mut draft = PlainDraft::new(plain, pool);
-        self.run(inputs, layout, &Target::f32(draft.values(), layout, plain, self.slope));
-        Ok(draft.finish())
+    /// As [`Self::forward`], with any number of outputs; a residual.
+    pub fn forward_f32(&self, images: &[Image<'_>], pool: &Arc<Pool>) -> anyhow::Result<Vec<PlainMap>> {
+        anyhow::ensure!(images.iter().all(|image| image.residual.is_none()), "a residual of maps in f32");
+        let layouts = self.layouts(images)?;
+        let plain = |layout: &Layout| PlainLayout::new(self.outputs, layout.height, layout.width);
+        let mut drafts: Vec<PlainDraft> = layouts.iter().map(|layout| PlainDraft::new(plain(layout), pool)).collect();
+        let targets = drafts.iter_mut().zip(&layouts);
+        let targets = targets.map(|(draft, layout)| Target::f32(draft.values(), *layout, plain(layout), self.slope));
+        let targets = targets.collect();
+        self.run(images, &layouts, targets);
+        Ok(drafts.into_iter().map(PlainDraft::finish).collect())
     }
 
-    /// The result's, of inputs that fit.
-    fn layout(&self, inputs: &[&Map]) -> anyhow::Result<Layout> {
-        let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
-        let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
-        let same = |l: Layout| (l.height, l.width) == (first.height, first.width);
-        let fits = channels == self.inputs && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
-        anyhow::ensure!(fits, "a convolution of {} channels got {channels}, or maps of different sizes", self.inputs);
-        Ok(Layout::new(self.outputs, first.height.div_ceil(self.stride), first.width.div_ceil(self.stride)))
+    /// The results', of inputs that fit.
+    fn layouts(&self, images: &[Image<'_>]) -> anyhow::Result<Vec<Layout>> {
+        let layout = |Image { inputs, .. }: &Image<'_>| {
+            let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
+            let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
+            let same = |l: Layout| (l.height, l.width) == (first.height, first.width);
+            let fits = channels == self.inputs && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
+            anyhow::ensure!(fits, "a convolution of {} channels got {channels}, or maps of different sizes", self.inputs);
+            Ok(Layout::new(self.outputs, first.height.div_ceil(self.stride), first.width.div_ceil(self.stride)))
+        };
+        images.iter().map(layout).collect()
     }
 
-    /// A task takes a group of output channels on some segments.
-    fn run(&self, inputs: &[&Map], layout: Layout, target: &Target<'_>) {
-        let from = inputs[0].layout();
-        let steps = self.steps(inputs);
-        let segments = self.segments(from, layout);
-        let chunk = (CACHED / (2 * SIDE * 2 * self.inputs * self.stride)).max(1) * 2;
-        let chunks: Vec<&[Segment]> = segments.chunks(chunk).collect();
-        let groups = self.outputs.div_ceil(GROUP);
-        (0..chunks.len() * groups).into_par_iter().for_each(|task| {
-            let group = task % groups;
-            let tiles_of_group = steps.0.len() * STEP;
-            let weights = &self.weights[group * tiles_of_group..][..tiles_of_group];
-            let finish = Finish { target, bias: &self.bias[group * GROUP..][..GROUP], group };
-            let mut tiles = Configured::new();
-            for pair in chunks[task / groups].chunks(2) {
-                let [first, second] = [pair[0], pair[pair.len() - 1]];
-                // SAFETY: the addresses are those of the inputs' planes, which the segments and taps stay in (`Layout`); the
-                // weights are those of all steps.
-                let sums = unsafe { tiles.product(&steps, [first.from, second.from], self.stride, weights.as_ptr().cast()) };
-                for (segment, sums) in pair.iter().zip(sums.chunks_exact(SIDE)) {
-                    // SAFETY: the segment is in the result, and no other task has it and the group.
-                    unsafe { finish.write(sums, segment.to, segment.count) };
-                }
-            }
+    /// A task takes a group of output channels on some segments of an image.
+    fn run(&self, images: &[Image<'_>], layouts: &[Layout], targets: Vec<Target<'_>>) {
+        let jobs = images.iter().zip(layouts).zip(targets).map(|((image, layout), target)| {
+            let segments = self.segments(image.inputs[0].layout(), *layout);
+            let grey = image.inputs[0].grey();
+            let steps = if grey.is_some() { Steps(Vec::new()) } else { self.steps(&image.inputs) };
+            Job { grey, steps, segments, target }
         });
+        let jobs: Vec<Job<'_>> = jobs.collect();
+        let bytes_of_pair = 2 * SIDE * 2 * self.inputs * self.stride;
+        let most = (CACHED / bytes_of_pair).max(1) * 2;
+        let parts = jobs.iter().flat_map(|job| job.segments.chunks(most).map(move |segments| (job, segments)));
+        let parts: Vec<(&Job<'_>, &[Segment])> = parts.collect();
+        let groups = self.outputs.div_ceil(GROUP);
+        // What is larger is gone through once.
+        let pairs: usize = jobs.iter().map(|job| job.segments.len().div_ceil(2)).sum();
+        let by_group = size_of_val(&*self.weights) > pairs * bytes_of_pair;
+        (0..parts.len() * groups).into_par_iter().for_each(|task| {
+            let (part, group) =
+                if by_group { (task % parts.len(), task / parts.len()) } else { (task / groups, task % groups) };
+            let (job, segments) = parts[part];
+            // SAFETY: `layouts` checked the sizes; each task writes its own segments and channels.
+            unsafe { self.task(job, segments, group) };
+        });
+    }
+
+    /// # Safety
+    /// The job is one of this convolution, and no other task writes the segments of the group.
+    unsafe fn task(&self, Job { grey, steps, target, .. }: &Job<'_>, segments: &[Segment], group: usize) {
+        let mut around = [Pixel::default(); 2 * SIDE];
+        let only = Steps(vec![around.as_ptr()]);
+        let steps = if grey.is_some() { &only } else { steps };
+        let tiles_of_group = steps.0.len() * STEP;
+        let weights = &self.weights[group * tiles_of_group..][..tiles_of_group];
+        let finish = Finish { target, bias: &self.bias[group * GROUP..][..GROUP], group };
+        let mut tiles = Configured::new();
+        for pair in segments.chunks(2) {
+            // The last may be alone, and is computed twice.
+            let mut pixels = [pair[0].from, pair[pair.len() - 1].from];
+            if let Some(grey) = grey {
+                for (segment, around) in pair.iter().zip(around.chunks_exact_mut(SIDE)) {
+                    grey.neighbourhoods(segment.to, &mut around[..segment.count]);
+                }
+                pixels = [0, SIDE];
+            }
+            // SAFETY: the addresses are those of the inputs' planes, which the segments and taps stay in (`Layout`), or of the
+            // neighbours; the weights are those of all steps.
+            let sums = unsafe { tiles.product(steps, pixels, self.stride, weights.as_ptr()) };
+            for (segment, sums) in pair.iter().zip(sums.chunks_exact(SIDE)) {
+                // SAFETY: the segment is in the result; this function's contract.
+                unsafe { finish.write(sums, segment.to, segment.count) };
+            }
+        }
+        finish.publish();
     }
 
     fn steps(&self, inputs: &[&Map]) -> Steps {

@@ -6,6 +6,9 @@ use super::super::maps::Layout as PlainLayout;
 use super::maps::{Layout, Pixel};
 use super::tiles::SIDE;
 
+/// Bytes of maps from which on they are written past the caches: what comes last would push out what is read next.
+const PAST_CACHE: usize = 12 << 20;
+
 /// Where results go, shared by tasks that write different pixels or channels.
 pub struct Target<'a> {
     /// The result's, whose pixels are counted.
@@ -61,25 +64,33 @@ impl Finish<'_> {
     /// The pixels and the group are inside the target and no other task touches them; matrix units were detected.
     pub unsafe fn write(&self, sums: &[[f32; 2 * SIDE]], to: usize, count: usize) {
         let layout = &self.target.layout;
-        let (mut y, mut x) = ((to - 1) / layout.pitch() - 1, (to - 1) % layout.pitch());
-        for (at, sums) in (to..).zip(&sums[..count]) {
-            if x < layout.width {
-                match self.target.place {
-                    Place::Bf16 { start, residual } => {
-                        let at = self.group * layout.plane() + at;
-                        let residual = residual.map(|residual| residual.wrapping_add(at));
-                        // SAFETY: this function's contract; `Target::bf16` checked the lengths.
-                        unsafe { vectors::write(sums, self.bias, self.target.slope, residual, start.add(at)) };
+        let (y, x) = ((to - 1) / layout.pitch() - 1, (to - 1) % layout.pitch());
+        let sums = &sums[..count];
+        match self.target.place {
+            Place::Bf16 { start, residual } => {
+                let at = self.group * layout.plane() + to;
+                let residual = residual.map(|residual| residual.wrapping_add(at));
+                let row = Row { x, width: layout.width };
+                let past_cache = size_of::<Pixel>() * layout.total() > PAST_CACHE;
+                // SAFETY: this function's contract; `Target::bf16` checked the lengths.
+                unsafe { vectors::write(sums, self.bias, self.target.slope, residual, start.add(at), row, past_cache) };
+            }
+            Place::F32 { start, layout } => {
+                let pitch = self.target.layout.pitch();
+                for (x, sums) in (x..).zip(sums) {
+                    let (y, x) = (y + x / pitch, x % pitch);
+                    if x < layout.width {
+                        // SAFETY: this function's contract; `Target::f32` checked the length.
+                        unsafe { self.write_f32(sums, start, &layout, y, x) };
                     }
-                    // SAFETY: this function's contract; `Target::f32` checked the length.
-                    Place::F32 { start, layout } => unsafe { self.write_f32(sums, start, &layout, y, x) },
                 }
             }
-            x += 1;
-            if x == layout.pitch() {
-                (y, x) = (y + 1, 0);
-            }
         }
+    }
+
+    /// Makes what was written be seen by other threads; to be called before they may look.
+    pub fn publish(&self) {
+        vectors::publish();
     }
 
     /// # Safety
@@ -97,43 +108,85 @@ impl Finish<'_> {
     }
 }
 
+/// Where in its row a pixel is, of rows so wide, each with one border pixel.
+#[derive(Clone, Copy)]
+struct Row {
+    x: usize,
+    width: usize,
+}
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod vectors {
     use std::arch::x86_64::*;
 
-    use super::{Pixel, SIDE};
+    use super::{Pixel, Row, SIDE};
+
+    /// Stores past the caches are not ordered before others by themselves.
+    pub fn publish() {
+        // SAFETY: every x86-64 processor has the instruction.
+        unsafe { _mm_sfence() };
+    }
 
     /// # Safety
-    /// AVX-512 with BF16 was detected; the residual is readable and `to` writable.
+    /// AVX-512 with BF16 was detected; for every pixel but the border's the residual is readable and `to` writable.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub unsafe fn write(sums: &[f32; 2 * SIDE], bias: &[f32], slope: f32, residual: Option<*const Pixel>, to: *mut Pixel) {
+    pub unsafe fn write(
+        sums: &[[f32; 2 * SIDE]],
+        bias: &[f32],
+        slope: f32,
+        residual: Option<*const Pixel>,
+        to: *mut Pixel,
+        Row { mut x, width }: Row,
+        past_cache: bool,
+    ) {
         assert!(bias.len() == 2 * SIDE);
         let slope = _mm512_set1_ps(slope);
-        let mut halves = [_mm512_setzero_ps(); 2];
-        for (i, half) in halves.iter_mut().enumerate() {
-            // SAFETY: there are two times sixteen sums and biases.
-            let sum = unsafe {
-                _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr().add(i * SIDE)), _mm512_loadu_ps(bias.as_ptr().add(i * SIDE)))
-            };
-            *half = _mm512_max_ps(sum, _mm512_mul_ps(sum, slope));
-            if let Some(residual) = residual {
-                // SAFETY: this function's contract.
-                let values = unsafe { _mm256_loadu_si256(residual.cast::<__m256i>().add(i)) };
-                let values = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(values)));
-                *half = _mm512_add_ps(*half, values);
+        // SAFETY: there are two times sixteen biases.
+        let bias = unsafe { [_mm512_loadu_ps(bias.as_ptr()), _mm512_loadu_ps(bias.as_ptr().add(SIDE))] };
+        for (pixel, sums) in sums.iter().enumerate() {
+            if x == width {
+                x = 0;
+                continue;
+            }
+            x += 1;
+            let mut halves = [_mm512_setzero_ps(); 2];
+            for (i, half) in halves.iter_mut().enumerate() {
+                // SAFETY: there are two times sixteen sums.
+                let sum = _mm512_add_ps(unsafe { _mm512_loadu_ps(sums.as_ptr().add(i * SIDE)) }, bias[i]);
+                *half = _mm512_max_ps(sum, _mm512_mul_ps(sum, slope));
+                if let Some(residual) = residual {
+                    // SAFETY: this function's contract.
+                    let values = unsafe { _mm256_loadu_si256(residual.add(pixel).cast::<__m256i>().add(i)) };
+                    let values = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(values)));
+                    *half = _mm512_add_ps(*half, values);
+                }
+            }
+            let rounded = _mm512_cvtne2ps_pbh(halves[1], halves[0]);
+            // SAFETY: this function's contract; the types are 64 bytes of any content, and a pixel begins at a multiple of that.
+            unsafe {
+                let (to, rounded) = (to.add(pixel).cast(), std::mem::transmute::<__m512bh, __m512i>(rounded));
+                if past_cache { _mm512_stream_si512(to, rounded) } else { _mm512_store_si512(to, rounded) }
             }
         }
-        let rounded = _mm512_cvtne2ps_pbh(halves[1], halves[0]);
-        // SAFETY: this function's contract; both types are 64 bytes of any content.
-        unsafe { to.write(std::mem::transmute::<__m512bh, Pixel>(rounded)) };
     }
 }
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod vectors {
-    use super::{Pixel, SIDE};
+    use super::{Pixel, Row, SIDE};
+
+    pub fn publish() {}
 
     /// # Safety
     /// None: never called, as there are no matrix units.
-    pub unsafe fn write(_: &[f32; 2 * SIDE], _: &[f32], _: f32, _: Option<*const Pixel>, _: *mut Pixel) {}
+    pub unsafe fn write(
+        _: &[[f32; 2 * SIDE]],
+        _: &[f32],
+        _: f32,
+        _: Option<*const Pixel>,
+        _: *mut Pixel,
+        _: Row,
+        _: bool,
+    ) {
+    }
 }

@@ -17,6 +17,8 @@ struct Sums([[f32; 2 * SIDE]; 2 * SIDE]);
 pub struct Steps(pub Vec<*const Pixel>);
 
 // SAFETY: the addresses are only read from, while the maps that they lie in are borrowed.
+unsafe impl Send for Steps {}
+// SAFETY: as above.
 unsafe impl Sync for Steps {}
 
 /// Whether this processor has matrix units for bf16, and the vectors that go with them, and the system lets this program use
@@ -177,7 +179,7 @@ mod system {
                 "add {step}, 8",
                 "cmp {step}, {end}",
                 "jne 2b",
-                "add {row}, {row}",
+                "mov {row}, 128",
                 "tilestored [{sums} + 1*{row}], tmm0",
                 "tilestored [{sums} + 1*{row} + 64], tmm1",
                 "tilestored [{sums} + 1*{row} + 2048], tmm2",
