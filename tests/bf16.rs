@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use half::bf16;
-use mammoscope::inference::kernels::bf16::{Conv, Image, Map, Pixel, is_supported};
+use mammoscope::inference::kernels::bf16::{Conv, Image, Map, is_supported};
 use mammoscope::inference::kernels::{Pool, bf16_peak_gflops};
 use mammoscope::inference::weights::Source;
 use mammoscope::inference::yolov3::Yolov3;
@@ -48,7 +48,7 @@ fn convolutions_equal_the_definition() {
     if !has_units() {
         return;
     }
-    let (pool, plain) = (Arc::<Pool<Pixel>>::default(), Arc::<Pool>::default());
+    let (pool, plain) = (Arc::<Pool>::default(), Arc::<Pool>::default());
     for (number, case) in CASES.iter().enumerate() {
         let (height, width) = case.size;
         let inputs: usize = case.inputs.iter().sum();
@@ -103,7 +103,7 @@ fn images_of_a_batch_do_not_depend_on_each_other() {
     if !has_units() {
         return;
     }
-    let pool = Arc::<Pool<Pixel>>::default();
+    let pool = Arc::<Pool>::default();
     // More weights than pixels, and the other way round.
     for (channels, outputs) in [(320, 320), (32, 32)] {
         let weight = tensor("batch.weight", &[outputs, channels, 3, 3]);
@@ -123,7 +123,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     if !has_units() {
         return;
     }
-    let (pool, channels) = (Arc::<Pool<Pixel>>::default(), 320);
+    let (pool, channels) = (Arc::<Pool>::default(), 320);
     let weight = tensor("threads.weight", &[channels, channels, 3, 3]);
     let conv = Conv::new([channels, channels, 3], 1, &weight, &vec![0.5; channels], 0.1).unwrap();
     let map = Map::from_rows(&tensor("threads.x", &[channels, 24, 24]), [channels, 24, 24], &pool);
@@ -139,7 +139,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn resampling_equals_the_definition() {
-    let pool = Arc::<Pool<Pixel>>::default();
+    let pool = Arc::<Pool>::default();
     let (channels, height, width) = (64, 6, 10);
     let values = rounded(tensor("resampled", &[channels, height, width]));
     let map = Map::from_rows(&values, [channels, height, width], &pool);
@@ -173,7 +173,7 @@ fn operands_that_do_not_fit_are_errors() {
     assert!(new([32, 32, 3], 3, 9216).is_err(), "a stride of 3");
     assert!(new([32, 32, 3], 1, 9215).is_err(), "a weight too few");
     assert!(new([32, 40, 3], 1, 11_520).is_err(), "channels that fill no block");
-    let pool = Arc::<Pool<Pixel>>::default();
+    let pool = Arc::<Pool>::default();
     let conv = new([32, 64, 3], 1, 18_432).unwrap();
     let map = |channels: usize, side: usize| {
         Map::from_rows(&vec![0.0; channels * side * side], [channels, side, side], &pool)

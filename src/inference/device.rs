@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
-use super::kernels::bf16::{self, Pixel};
+use super::kernels::bf16;
 use super::kernels::{Isa, Pool};
 
 /// The reader's choice of device.
@@ -33,7 +33,7 @@ pub enum Backend {
     /// The program's own kernels, on all cores.
     Cpu { isa: Isa, pool: Arc<Pool> },
     /// The program's own kernels for the CPU's matrix units, in bf16; what comes out of a network is f32.
-    Bf16 { pool: Arc<Pool<Pixel>>, results: Arc<Pool> },
+    Bf16 { pool: Arc<Pool> },
     /// f16 and the program's own kernels for CUDA ([`super::fused`]); on candle's CPU the same values, for tests.
     Half(Device),
     /// candle's own operations, on its device.
@@ -94,7 +94,7 @@ impl Backend {
 
     /// The CPU's matrix units, where there are any.
     pub fn bf16() -> Option<Self> {
-        bf16::is_supported().then(|| Self::Bf16 { pool: Arc::default(), results: Arc::default() })
+        bf16::is_supported().then(|| Self::Bf16 { pool: Arc::default() })
     }
 
     /// Whether no other device than the CPU is in use.
@@ -110,8 +110,7 @@ impl Backend {
     /// How many images go through a network at once. One fills a CPU's cores, and the memory is that of one.
     pub fn batch(&self) -> usize {
         match self {
-            Self::Cpu { .. } => 1,
-            Self::Bf16 { .. } => 2,
+            Self::Cpu { .. } | Self::Bf16 { .. } => 1,
             Self::Half(_) => 8,
             // candle writes out every pixel's neighbourhood: 0.9 GB for a patch.
             Self::Candle(_) => 2,

@@ -45,15 +45,9 @@ pub enum Conv {
 /// A convolution on the CPU's matrix units.
 pub struct Bf16Conv {
     conv: kernels::bf16::Conv,
-    /// Where its results are taken from.
-    place: Bf16Place,
-}
-
-enum Bf16Place {
-    /// Between layers.
-    Between(Arc<kernels::Pool<kernels::bf16::Pixel>>),
-    /// At the end of a network, where no activation follows: f32.
-    End(Arc<kernels::Pool>),
+    /// No activation follows: the results are a network's, and f32.
+    is_last: bool,
+    pool: Arc<kernels::Pool>,
 }
 
 /// A convolution as candle's operations.
@@ -79,15 +73,11 @@ impl Conv {
                 let conv = kernels::Conv::new(size, shape.stride, &weights.weight, &weights.bias, slope, *isa)?;
                 Ok(Self::Cpu(conv, pool.clone()))
             }
-            Backend::Bf16 { pool, results } => {
+            Backend::Bf16 { pool } => {
                 let size = [shape.outputs, shape.inputs, shape.kernel];
                 let (weight, bias) = (&weights.weight, &weights.bias);
                 let conv = kernels::bf16::Conv::new(size, shape.stride, weight, bias, activation.slope())?;
-                let place = match activation {
-                    Activation::Linear => Bf16Place::End(results.clone()),
-                    _ => Bf16Place::Between(pool.clone()),
-                };
-                Ok(Self::Bf16(Bf16Conv { conv, place }))
+                Ok(Self::Bf16(Bf16Conv { conv, is_last: activation == Activation::Linear, pool: pool.clone() }))
             }
             Backend::Half(device) => {
                 HalfConv::new(&weights, activation.slope(), device).map(Self::Half).map_err(device_error)
@@ -134,9 +124,10 @@ impl Conv {
 
 impl Bf16Conv {
     fn forward(&self, images: &[kernels::bf16::Image<'_>]) -> anyhow::Result<Maps> {
-        match &self.place {
-            Bf16Place::Between(pool) => self.conv.forward(images, pool).map(Maps::Bf16),
-            Bf16Place::End(pool) => self.conv.forward_f32(images, pool).map(Maps::Cpu),
+        if self.is_last {
+            self.conv.forward_f32(images, &self.pool).map(Maps::Cpu)
+        } else {
+            self.conv.forward(images, &self.pool).map(Maps::Bf16)
         }
     }
 }
@@ -192,7 +183,7 @@ impl Maps {
                 let map = |image: &&Raster<f32>| kernels::Map::from_rows(image.data(), size(image), pool);
                 Ok(Self::Cpu(images.iter().map(map).collect()))
             }
-            Backend::Bf16 { pool, .. } => {
+            Backend::Bf16 { pool } => {
                 let map = |image: &&Raster<f32>| kernels::bf16::Map::from_rows(image.data(), size(image), pool);
                 Ok(Self::Bf16(images.iter().map(map).collect()))
             }
@@ -203,6 +194,20 @@ impl Maps {
                 tensor.map(Self::Candle).map_err(device_error)
             }
         }
+    }
+
+    /// All batches as one.
+    pub fn joined(batches: Vec<Self>) -> anyhow::Result<Self> {
+        let mut batches = batches.into_iter();
+        let Some(mut all) = batches.next() else { bail!("no image") };
+        for batch in batches {
+            match (&mut all, batch) {
+                (Self::Cpu(all), Self::Cpu(maps)) => all.extend(maps),
+                (Self::Bf16(all), Self::Bf16(maps)) => all.extend(maps),
+                _ => bail!("a device whose batches are of one piece"),
+            }
+        }
+        Ok(all)
     }
 
     /// Each pixel twice in each direction.

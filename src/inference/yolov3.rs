@@ -35,6 +35,9 @@ pub const FORMAT: &str = "mammoscope-yolov3";
 pub const STRIDE: usize = 32;
 /// The largest input in pixels, which bounds the memory.
 const MAX_PIXELS: usize = 1 << 22;
+/// The stages whose maps are larger than their weights, and the convolutions up to their end.
+const BEGINNING_STAGES: usize = 2;
+const BEGINNING: usize = 1 + (1 + 2) + (1 + 4);
 /// Residual blocks in each stage of the backbone.
 const BLOCKS: [usize; 5] = [1, 2, 8, 8, 4];
 
@@ -68,39 +71,36 @@ impl Yolov3 {
     /// The same of several inputs at once; of several sizes where [`Backend::mixes_sizes`].
     pub fn heads_of_all(&self, inputs: &[&Raster<f32>], cancel: &Cancel) -> anyhow::Result<Vec<[Head; 3]>> {
         inputs.iter().try_for_each(|input| check_input(input))?;
-        let mut next = self.convolutions.iter();
-        let mut conv = |inputs: &[&Maps], residual: Option<&Maps>| match next.next() {
-            Some(layer) => layer.forward(inputs, residual, cancel),
-            None => Err(anyhow::anyhow!("The detector lacks a layer.")),
-        };
-
-        let mut x = conv(&[&Maps::from_images(inputs, &self.backend)?], None)?;
+        // Where maps are large and weights few, one after the other: their memory is used again.
+        let mut beginnings = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            beginnings.push(self.beginning(input, cancel)?);
+        }
+        let mut next = self.convolutions[BEGINNING..].iter();
+        let mut x = Maps::joined(beginnings)?;
         let mut stages = Vec::with_capacity(BLOCKS.len());
-        for blocks in BLOCKS {
-            x = conv(&[&x], None)?;
-            for _ in 0..blocks {
-                let narrow = conv(&[&x], None)?;
-                x = conv(&[&narrow], Some(&x))?;
-            }
+        for blocks in BLOCKS.into_iter().skip(BEGINNING_STAGES) {
+            x = stage(&mut next, x, blocks, cancel)?;
             stages.push(x.clone());
         }
 
         // Each head: five convolutions, whose result also goes up to the next finer head, then two more.
+        let mut conv = |inputs: &[&Maps]| layer(&mut next, inputs, None, cancel);
         let mut heads = Vec::with_capacity(HEADS.len());
         let mut neck: Option<Maps> = None;
         for (stage, stride) in stages.iter().rev().zip([32, 16, 8]) {
             x = match &neck {
-                None => conv(&[stage], None)?,
+                None => conv(&[stage])?,
                 Some(neck) => {
-                    let up = conv(&[neck], None)?.upsampled()?;
-                    conv(&[&up, stage], None)?
+                    let up = conv(&[neck])?.upsampled()?;
+                    conv(&[&up, stage])?
                 }
             };
             for _ in 0..4 {
-                x = conv(&[&x], None)?;
+                x = conv(&[&x])?;
             }
-            let wide = conv(&[&x], None)?;
-            heads.push(heads_of_images(stride, &conv(&[&wide], None)?)?.into_iter());
+            let wide = conv(&[&x])?;
+            heads.push(heads_of_images(stride, &conv(&[&wide])?)?.into_iter());
             neck = Some(x.clone());
         }
         let each = inputs.iter().map(|_| {
@@ -109,6 +109,38 @@ impl Yolov3 {
         });
         each.collect()
     }
+
+    /// One input's maps after the first stages.
+    fn beginning(&self, input: &Raster<f32>, cancel: &Cancel) -> anyhow::Result<Maps> {
+        let mut next = self.convolutions.iter();
+        let x = Maps::from_images(&[input], &self.backend)?;
+        let mut x = layer(&mut next, &[&x], None, cancel)?;
+        for blocks in BLOCKS.into_iter().take(BEGINNING_STAGES) {
+            x = stage(&mut next, x, blocks, cancel)?;
+        }
+        Ok(x)
+    }
+}
+
+/// The next convolution.
+fn layer(
+    next: &mut std::slice::Iter<'_, Conv>,
+    inputs: &[&Maps],
+    residual: Option<&Maps>,
+    cancel: &Cancel,
+) -> anyhow::Result<Maps> {
+    let conv = next.next().ok_or_else(|| anyhow::anyhow!("The detector lacks a layer."))?;
+    conv.forward(inputs, residual, cancel)
+}
+
+/// Half the size, then so many residual blocks.
+fn stage(next: &mut std::slice::Iter<'_, Conv>, x: Maps, blocks: usize, cancel: &Cancel) -> anyhow::Result<Maps> {
+    let mut x = layer(next, &[&x], None, cancel)?;
+    for _ in 0..blocks {
+        let narrow = layer(next, &[&x], None, cancel)?;
+        x = layer(next, &[&narrow], Some(&x), cancel)?;
+    }
+    Ok(x)
 }
 
 impl Detector for Yolov3 {

@@ -15,7 +15,7 @@ use crate::raster::Raster;
 use crate::space::NetSize;
 
 /// Which network an input is for, by the beginning of its file's name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Network {
     Yolov3,
     Unetpp,
@@ -28,48 +28,65 @@ struct Input {
     image: Raster<f32>,
 }
 
-impl Input {
-    fn is_detected(&self) -> bool {
-        matches!(self.network, Network::Yolov3)
-    }
-}
-
 /// Runs every input of the folder once, writes what came out, then times them in turn.
 pub fn measure(networks: &Networks, inputs: &Path, outputs: &Path, repetitions: usize) -> anyhow::Result<Case> {
     let inputs = list(inputs)?;
     anyhow::ensure!(!inputs.is_empty(), "No file yolov3-<W>x<H>.f32 or unetpp-<W>x<H>.f32 was found");
     std::fs::create_dir_all(outputs).context("The folder to write into cannot be made: choose another")?;
-    for input in &inputs {
-        let values = input.network.run(networks, &input.image)?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        write_whole(&outputs.join(format!("{}.f32", input.name)), |out| Ok(out.write_all(&bytes)?))?;
+    let about = format!("{} inputs", inputs.len());
+    let runs = runs(inputs, networks.detector.takes_all());
+    for run in &runs {
+        for (input, values) in run.inputs.iter().zip(run.network.run(networks, &run.images())?) {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            write_whole(&outputs.join(format!("{}.f32", input.name)), |out| Ok(out.write_all(&bytes)?))?;
+        }
     }
     let mut clock = Clock::default();
-    let together = networks.detector.takes_all();
-    let (detected, others): (Vec<&Input>, Vec<&Input>) =
-        inputs.iter().partition(|input| input.is_detected() && together);
     for _ in 0..repetitions {
-        if !detected.is_empty() {
-            let images: Vec<_> = detected.iter().map(|input| &input.image).collect();
-            let operations = detected.iter().map(|input| input.network.operations(&input.image)).sum();
-            let run = || networks.detector.heads_of_all(&images, &Cancel::default());
-            clock.time("yolov3, all at once", Some(operations), run)?;
-        }
-        for Input { network, name, image } in &others {
-            clock.time(name, Some(network.operations(image)), || network.run(networks, image))?;
+        for run in &runs {
+            let operations = run.images().iter().map(|image| run.network.operations(image)).sum();
+            clock.time(&run.name, Some(operations), || run.network.run(networks, &run.images()))?;
         }
     }
-    Ok(Case { name: "networks".into(), about: format!("{} inputs", inputs.len()), stages: clock.stages() })
+    Ok(Case { name: "networks".into(), about, stages: clock.stages() })
+}
+
+/// Inputs that go through a network at once.
+struct Run {
+    network: Network,
+    name: String,
+    inputs: Vec<Input>,
+}
+
+impl Run {
+    fn images(&self) -> Vec<&Raster<f32>> {
+        self.inputs.iter().map(|input| &input.image).collect()
+    }
+}
+
+/// Each input alone; those of the detector `together`.
+fn runs(inputs: Vec<Input>, together: bool) -> Vec<Run> {
+    let (detected, others): (Vec<Input>, Vec<Input>) =
+        inputs.into_iter().partition(|input| together && input.network == Network::Yolov3);
+    let all = Run { network: Network::Yolov3, name: "yolov3, all inputs at once".into(), inputs: detected };
+    let alone = |input: Input| Run { network: input.network, name: input.name.clone(), inputs: vec![input] };
+    (!all.inputs.is_empty()).then_some(all).into_iter().chain(others.into_iter().map(alone)).collect()
 }
 
 impl Network {
-    /// All raw outputs, one after the other.
-    fn run(self, networks: &Networks, image: &Raster<f32>) -> anyhow::Result<Vec<f32>> {
+    /// Of each image all raw outputs, one after the other.
+    fn run(self, networks: &Networks, images: &[&Raster<f32>]) -> anyhow::Result<Vec<Vec<f32>>> {
         let cancel = Cancel::default();
-        Ok(match self {
-            Self::Yolov3 => networks.detector.heads(image, &cancel)?.into_iter().flat_map(|head| head.values).collect(),
-            Self::Unetpp => networks.segmenter.logits(image, unetpp::HEADS, &cancel)?.concat(),
-        })
+        match self {
+            Self::Yolov3 => {
+                let heads = networks.detector.heads_of_all(images, &cancel)?;
+                Ok(heads.into_iter().map(|heads| heads.into_iter().flat_map(|head| head.values).collect()).collect())
+            }
+            Self::Unetpp => {
+                let logits = |image: &&Raster<f32>| networks.segmenter.logits(image, unetpp::HEADS, &cancel);
+                images.iter().map(|image| Ok(logits(image)?.concat())).collect()
+            }
+        }
     }
 
     fn operations(self, image: &Raster<f32>) -> f64 {

@@ -9,34 +9,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::simd::LANES;
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
-#[derive(Debug)]
-pub struct Pool<T = f32> {
-    free: Mutex<Vec<Vec<T>>>,
+#[derive(Debug, Default)]
+pub struct Pool {
+    free: Mutex<Vec<Vec<f32>>>,
 }
 
 /// Buffers kept for later.
 const KEPT: usize = 64;
 
-impl<T> Default for Pool<T> {
-    fn default() -> Self {
-        Self { free: Mutex::default() }
-    }
-}
-
-impl<T: Clone + Default> Pool<T> {
+impl Pool {
     /// At least `length` values, of any content.
-    pub fn take(self: &Arc<Self>, length: usize) -> Buffer<T> {
+    pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |values: &Vec<T>| values.len() >= length && values.len() / 4 <= length.max(4096);
+        let fits = |values: &Vec<f32>| values.len() >= length && values.len() / 4 <= length.max(4096);
         let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
         let reused = best.map(|i| free.swap_remove(i));
         drop(free);
-        Buffer { values: reused.unwrap_or_else(|| vec![T::default(); length]), pool: self.clone() }
+        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
     }
-}
 
-impl<T> Pool<T> {
-    fn give(&self, values: Vec<T>) {
+    fn give(&self, values: Vec<f32>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(values);
         if free.len() > KEPT {
@@ -46,19 +38,19 @@ impl<T> Pool<T> {
 }
 
 /// Memory of a [`Pool`], which gets it back.
-pub struct Buffer<T = f32> {
-    pub values: Vec<T>,
-    pool: Arc<Pool<T>>,
+pub struct Buffer {
+    pub values: Vec<f32>,
+    pool: Arc<Pool>,
 }
 
-impl<T> Buffer<T> {
+impl Buffer {
     /// Where it came from.
-    pub fn pool(&self) -> &Arc<Pool<T>> {
+    pub fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 }
 
-impl<T> Drop for Buffer<T> {
+impl Drop for Buffer {
     fn drop(&mut self) {
         self.pool.give(std::mem::take(&mut self.values));
     }

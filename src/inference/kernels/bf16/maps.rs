@@ -19,6 +19,25 @@ pub const DEPTH: usize = 32;
 #[repr(C, align(64))]
 pub struct Pixel(pub [u16; DEPTH]);
 
+impl Pixel {
+    /// Those of the memory that begin at a multiple of their size.
+    fn of(memory: &Buffer) -> &[Self] {
+        // SAFETY: whatever the bits of the memory, they are sixteen-bit words.
+        unsafe { memory.values.align_to().1 }
+    }
+
+    fn of_mut(memory: &mut Buffer) -> &mut [Self] {
+        // SAFETY: as above; and as f32 they may have any bits too.
+        unsafe { memory.values.align_to_mut().1 }
+    }
+
+    /// Memory for so many.
+    fn room(count: usize, pool: &Arc<Pool>) -> Buffer {
+        // One more, as the first may begin later than the memory.
+        pool.take((count + 1) * size_of::<Self>() / size_of::<f32>())
+    }
+}
+
 /// Pixels beyond the last plane that the last tiles may reach into.
 const REACH: usize = 2 * SIDE;
 
@@ -63,18 +82,18 @@ impl Layout {
 #[derive(Clone)]
 pub struct Map {
     layout: Layout,
-    memory: Arc<Buffer<Pixel>>,
+    memory: Arc<Buffer>,
 }
 
 /// Feature maps being written: the border is there, the pixels are of any content.
 pub struct Draft {
     layout: Layout,
-    memory: Buffer<Pixel>,
+    memory: Buffer,
 }
 
 impl Draft {
-    pub fn new(layout: Layout, pool: &Arc<Pool<Pixel>>) -> Self {
-        let mut draft = Self { layout, memory: pool.take(layout.total() + REACH) };
+    pub fn new(layout: Layout, pool: &Arc<Pool>) -> Self {
+        let mut draft = Self { layout, memory: Pixel::room(layout.total() + REACH, pool) };
         let first = layout.at(0, 0);
         for plane in draft.pixels().chunks_exact_mut(layout.plane()) {
             plane[..first].fill(Pixel::default());
@@ -88,7 +107,7 @@ impl Draft {
 
     /// All planes.
     pub fn pixels(&mut self) -> &mut [Pixel] {
-        &mut self.memory.values[..self.layout.total()]
+        &mut Pixel::of_mut(&mut self.memory)[..self.layout.total()]
     }
 
     pub fn finish(self) -> Map {
@@ -101,12 +120,12 @@ impl Map {
     ///
     /// # Panics
     /// Where there are not that many values.
-    pub fn from_rows(rows: &[f32], [channels, height, width]: [usize; 3], pool: &Arc<Pool<Pixel>>) -> Self {
+    pub fn from_rows(rows: &[f32], [channels, height, width]: [usize; 3], pool: &Arc<Pool>) -> Self {
         assert_eq!(rows.len(), channels * height * width, "maps need all their values");
         let layout = Layout::new(channels, height, width);
         if channels == 1 {
-            let mut memory = pool.take(Grey::words(layout).div_ceil(DEPTH));
-            Grey::fill(words_mut(&mut memory.values), layout, rows);
+            let mut memory = Pixel::room(Grey::words(layout).div_ceil(DEPTH), pool);
+            Grey::fill(words_mut(Pixel::of_mut(&mut memory)), layout, rows);
             return Self { layout, memory: Arc::new(memory) };
         }
         let mut draft = Draft::new(layout, pool);
@@ -127,7 +146,7 @@ impl Map {
 
     /// The grey image, if it is one.
     pub fn grey(&self) -> Option<Grey<'_>> {
-        (self.layout.channels == 1).then(|| Grey { layout: self.layout, words: words(&self.memory.values) })
+        (self.layout.channels == 1).then(|| Grey { layout: self.layout, words: words(Pixel::of(&self.memory)) })
     }
 
     /// Channels, height and width.
@@ -142,11 +161,11 @@ impl Map {
 
     /// All planes.
     pub fn pixels(&self) -> &[Pixel] {
-        &self.memory.values[..self.layout.total()]
+        &Pixel::of(&self.memory)[..self.layout.total()]
     }
 
     /// Where the memory came from.
-    pub fn pool(&self) -> &Arc<Pool<Pixel>> {
+    pub fn pool(&self) -> &Arc<Pool> {
         self.memory.pool()
     }
 

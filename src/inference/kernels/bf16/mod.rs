@@ -20,11 +20,11 @@ mod resample;
 mod store;
 mod tiles;
 
-pub use maps::{DEPTH, Map, Pixel};
+pub use maps::Map;
 pub use tiles::is_supported;
 pub(super) use tiles::long_product;
 
-use maps::{Draft, Grey, Layout};
+use maps::{DEPTH, Draft, Grey, Layout, Pixel};
 use store::{Finish, Target};
 
 /// Output channels that are computed together: two tiles.
@@ -112,7 +112,7 @@ impl Conv {
     ///
     /// # Errors
     /// Inputs of other sizes than each other or another number of channels than the weights; outputs that are no multiple of 32.
-    pub fn forward(&self, images: &[Image<'_>], pool: &Arc<Pool<Pixel>>) -> anyhow::Result<Vec<Map>> {
+    pub fn forward(&self, images: &[Image<'_>], pool: &Arc<Pool>) -> anyhow::Result<Vec<Map>> {
         anyhow::ensure!(self.outputs.is_multiple_of(DEPTH), "maps of {} channels in bf16", self.outputs);
         let layouts = self.layouts(images)?;
         let fits = |(image, layout): (&Image<'_>, &Layout)| image.residual.is_none_or(|r| r.layout() == *layout);
