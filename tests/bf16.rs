@@ -43,6 +43,16 @@ fn rounded(values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
 }
 
+/// Each output's weights as whole multiples of one step, which need not be a bf16.
+fn in_8_bits(mut values: Vec<f32>, outputs: usize) -> Vec<f32> {
+    let of_output = values.len() / outputs;
+    for row in values.chunks_exact_mut(of_output) {
+        let step = row.iter().fold(0.0_f32, |most, value| most.max(value.abs())) / 127.0;
+        row.iter_mut().for_each(|value| *value = (*value / step).round() * step);
+    }
+    values
+}
+
 #[test]
 fn convolutions_equal_the_definition() {
     if !has_units() {
@@ -58,7 +68,9 @@ fn convolutions_equal_the_definition() {
             .map(|i| image(tensor(&format!("x{number}.{i}.weight"), &[1, case.inputs[i], height, width])))
             .collect();
         let shape = [case.outputs, inputs, case.kernel, case.kernel];
-        let weight = rounded(tensor(&format!("w{number}.weight"), &shape));
+        let weight = tensor(&format!("w{number}.weight"), &shape);
+        // Every second case has weights of 8 bits.
+        let weight = if number % 2 == 1 { rounded(weight) } else { in_8_bits(weight, case.outputs) };
         let bias = tensor(&format!("b{number}"), &[case.outputs]);
         let wanted = defined(&parts.concat(), [inputs, height, width], &weight, case, &bias);
         let rms = (wanted.iter().map(|v| v * v).sum::<f32>() / wanted.len() as f32).sqrt();

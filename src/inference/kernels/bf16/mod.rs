@@ -48,7 +48,8 @@ pub struct Conv {
     slope: f32,
     /// `[group, inputs / 32, kernel², 2]`
     weights: Vec<Tile>,
-    /// Complete to whole groups.
+    /// What the sums are multiplied with; complete to whole groups, as the bias.
+    scale: Vec<f32>,
     bias: Vec<f32>,
 }
 
@@ -96,16 +97,21 @@ impl Conv {
         anyhow::ensure!(is_supported(), "this processor has no matrix units for bf16");
         let fits = weight.len() == outputs * inputs * kernel * kernel && bias.len() == outputs && outputs > 0;
         let grey = inputs == 1 && (kernel, stride) == (3, 1);
-        let known = grey || (inputs > 0 && inputs.is_multiple_of(DEPTH) && matches!((kernel, stride), (1, 1) | (3, 1 | 2)));
+        let known =
+            grey || (inputs > 0 && inputs.is_multiple_of(DEPTH) && matches!((kernel, stride), (1, 1) | (3, 1 | 2)));
         anyhow::ensure!(known && fits, "a convolution {kernel}×{kernel} of stride {stride} that bf16 does not have");
-        let mut bias = bias.to_vec();
-        bias.resize(outputs.next_multiple_of(GROUP), 0.0);
+        let padded = |mut values: Vec<f32>| {
+            values.resize(outputs.next_multiple_of(GROUP), 0.0);
+            values
+        };
+        let (scale, bias) = (weight.chunks_exact(inputs * kernel * kernel).map(scale_of), padded(bias.to_vec()));
+        let scale = padded(scale.collect());
         if grey {
-            let weights = pack(&maps::grey_weights(weight), outputs, DEPTH, 1);
-            return Ok(Self { inputs, outputs, kernel: 1, stride, slope, weights, bias });
+            let weights = pack(&maps::grey_weights(weight), &scale, outputs, DEPTH, 1);
+            return Ok(Self { inputs, outputs, kernel: 1, stride, slope, weights, scale, bias });
         }
-        let weights = pack(weight, outputs, inputs, kernel * kernel);
-        Ok(Self { inputs, outputs, kernel, stride, slope, weights, bias })
+        let weights = pack(weight, &scale, outputs, inputs, kernel * kernel);
+        Ok(Self { inputs, outputs, kernel, stride, slope, weights, scale, bias })
     }
 
     /// As [`super::Conv::forward`], of several images of any sizes: weights that one image has brought near serve the others.
@@ -149,7 +155,11 @@ impl Conv {
             let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
             let same = |l: Layout| (l.height, l.width) == (first.height, first.width);
             let fits = channels == self.inputs && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
-            anyhow::ensure!(fits, "a convolution of {} channels got {channels}, or maps of different sizes", self.inputs);
+            anyhow::ensure!(
+                fits,
+                "a convolution of {} channels got {channels}, or maps of different sizes",
+                self.inputs
+            );
             Ok(Layout::new(self.outputs, first.height.div_ceil(self.stride), first.width.div_ceil(self.stride)))
         };
         images.iter().map(layout).collect()
@@ -189,7 +199,8 @@ impl Conv {
         let steps = if grey.is_some() { &only } else { steps };
         let tiles_of_group = steps.0.len() * STEP;
         let weights = &self.weights[group * tiles_of_group..][..tiles_of_group];
-        let finish = Finish { target, bias: &self.bias[group * GROUP..][..GROUP], group };
+        let of_group = group * GROUP..(group + 1) * GROUP;
+        let finish = Finish { target, scale: &self.scale[of_group.clone()], bias: &self.bias[of_group], group };
         let mut tiles = Configured::new();
         for pair in segments.chunks(2) {
             // The last may be alone, and is computed twice.
@@ -236,8 +247,16 @@ impl Conv {
     }
 }
 
-/// `[out, in, taps]` as `[group, in / 32, taps, 2]` tiles; `outputs` is completed to whole groups with zeros.
-fn pack(weight: &[f32], outputs: usize, inputs: usize, taps: usize) -> Vec<Tile> {
+/// The step of an output channel's weights where they have 8 bits, as those of weights files mostly: the number of steps then is
+/// a bf16, and nothing is rounded. Else 1.
+fn scale_of(weights: &[f32]) -> f32 {
+    let step = weights.iter().fold(0.0, |most: f32, weight| most.max(weight.abs())) / 127.0;
+    let is_whole = |weight: &f32| (weight / step - (weight / step).round()).abs() < 1e-3;
+    if step > 0.0 && weights.iter().all(is_whole) { step } else { 1.0 }
+}
+
+/// `[out, in, taps]` in steps of the scales as `[group, in / 32, taps, 2]` tiles; `outputs` is completed to whole groups with zeros.
+fn pack(weight: &[f32], scale: &[f32], outputs: usize, inputs: usize, taps: usize) -> Vec<Tile> {
     let blocks = inputs / DEPTH;
     let mut packed = vec![Tile::default(); outputs.div_ceil(GROUP) * blocks * taps * STEP];
     let of_group = blocks * taps * STEP;
@@ -248,7 +267,8 @@ fn pack(weight: &[f32], outputs: usize, inputs: usize, taps: usize) -> Vec<Tile>
             for (input, row) in row.chunks_exact(taps).enumerate() {
                 for (tap, value) in row.iter().enumerate() {
                     let tile = &mut tiles[(input / DEPTH * taps + tap) * STEP + part];
-                    tile[input % DEPTH / 2].0[2 * column + input % 2] = maps::bf16(*value);
+                    tile[input % DEPTH / 2].0[2 * column + input % 2] =
+                        maps::bf16(if scale[output] == 1.0 { *value } else { (value / scale[output]).round() });
                 }
             }
         }

@@ -22,8 +22,14 @@ pub struct Target<'a> {
 #[derive(Clone, Copy)]
 enum Place {
     /// The residual is laid out as the result.
-    Bf16 { start: *mut Pixel, residual: Option<*const Pixel> },
-    F32 { start: *mut f32, layout: PlainLayout },
+    Bf16 {
+        start: *mut Pixel,
+        residual: Option<*const Pixel>,
+    },
+    F32 {
+        start: *mut f32,
+        layout: PlainLayout,
+    },
 }
 
 // SAFETY: the pointers come from slices that outlive 'a; whoever writes through them states that no two tasks share a pixel.
@@ -52,7 +58,8 @@ impl<'a> Target<'a> {
 /// What is done with the sums of a group of output channels.
 pub struct Finish<'a> {
     pub target: &'a Target<'a>,
-    /// Of the group's channels.
+    /// What the sums of the group's channels are multiplied with, and what is added then.
+    pub scale: &'a [f32],
     pub bias: &'a [f32],
     pub group: usize,
 }
@@ -73,7 +80,17 @@ impl Finish<'_> {
                 let row = Row { x, width: layout.width };
                 let past_cache = size_of::<Pixel>() * layout.total() > PAST_CACHE;
                 // SAFETY: this function's contract; `Target::bf16` checked the lengths.
-                unsafe { vectors::write(sums, self.bias, self.target.slope, residual, start.add(at), row, past_cache) };
+                unsafe {
+                    vectors::write(
+                        sums,
+                        [self.scale, self.bias],
+                        self.target.slope,
+                        residual,
+                        start.add(at),
+                        row,
+                        past_cache,
+                    )
+                };
             }
             Place::F32 { start, layout } => {
                 let pitch = self.target.layout.pitch();
@@ -96,10 +113,11 @@ impl Finish<'_> {
     /// # Safety
     /// As [`Self::write`], of the pixel at (`y`, `x`).
     unsafe fn write_f32(&self, sums: &[f32; 2 * SIDE], start: *mut f32, layout: &PlainLayout, y: usize, x: usize) {
-        for (channel, (sum, bias)) in (self.group * 2 * SIDE..).zip(sums.iter().zip(self.bias)) {
+        for (i, sum) in sums.iter().enumerate() {
+            let channel = self.group * 2 * SIDE + i;
             let (block, lane) = (channel / layout.lanes, channel % layout.lanes);
             if block < layout.blocks() {
-                let value = sum + bias;
+                let value = sum * self.scale[i] + self.bias[i];
                 let value = if value < 0.0 { value * self.target.slope } else { value };
                 // SAFETY: the block and the pixel are inside the layout.
                 unsafe { start.add(block * layout.plane() + layout.at(y, x) + lane).write(value) };
@@ -132,17 +150,18 @@ mod vectors {
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn write(
         sums: &[[f32; 2 * SIDE]],
-        bias: &[f32],
+        [scale, bias]: [&[f32]; 2],
         slope: f32,
         residual: Option<*const Pixel>,
         to: *mut Pixel,
         Row { mut x, width }: Row,
         past_cache: bool,
     ) {
-        assert!(bias.len() == 2 * SIDE);
+        assert!(scale.len() == 2 * SIDE && bias.len() == 2 * SIDE);
         let slope = _mm512_set1_ps(slope);
-        // SAFETY: there are two times sixteen biases.
-        let bias = unsafe { [_mm512_loadu_ps(bias.as_ptr()), _mm512_loadu_ps(bias.as_ptr().add(SIDE))] };
+        // SAFETY: there are two times sixteen of each.
+        let [scale, bias] = [scale, bias]
+            .map(|values| unsafe { [_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(SIDE))] });
         for (pixel, sums) in sums.iter().enumerate() {
             if x == width {
                 x = 0;
@@ -152,7 +171,8 @@ mod vectors {
             let mut halves = [_mm512_setzero_ps(); 2];
             for (i, half) in halves.iter_mut().enumerate() {
                 // SAFETY: there are two times sixteen sums.
-                let sum = _mm512_add_ps(unsafe { _mm512_loadu_ps(sums.as_ptr().add(i * SIDE)) }, bias[i]);
+                let sum = unsafe { _mm512_loadu_ps(sums.as_ptr().add(i * SIDE)) };
+                let sum = _mm512_fmadd_ps(sum, scale[i], bias[i]);
                 *half = _mm512_max_ps(sum, _mm512_mul_ps(sum, slope));
                 if let Some(residual) = residual {
                     // SAFETY: this function's contract.
@@ -181,7 +201,7 @@ mod vectors {
     /// None: never called, as there are no matrix units.
     pub unsafe fn write(
         _: &[[f32; 2 * SIDE]],
-        _: &[f32],
+        _: [&[f32]; 2],
         _: f32,
         _: Option<*const Pixel>,
         _: *mut Pixel,
