@@ -191,6 +191,11 @@ pub fn bf16(value: f32) -> u16 {
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }
 
+/// Of a whole number of 8 bits, which has a bf16.
+pub fn bf16_of_whole(value: f32) -> u16 {
+    (value.to_bits() >> 16) as u16
+}
+
 pub fn f32_of(value: u16) -> f32 {
     f32::from_bits(u32::from(value) << 16)
 }

@@ -251,8 +251,17 @@ impl Conv {
 /// a bf16, and nothing is rounded. Else 1.
 fn scale_of(weights: &[f32]) -> f32 {
     let step = weights.iter().fold(0.0, |most: f32, weight| most.max(weight.abs())) / 127.0;
-    let is_whole = |weight: &f32| (weight / step - (weight / step).round()).abs() < 1e-3;
-    if step > 0.0 && weights.iter().all(is_whole) { step } else { 1.0 }
+    // Multiplying is off by less than a rounding, as what is whole is known to be.
+    let steps = 1.0 / step;
+    let is_whole = |weight: &f32| (weight * steps - rounded(weight * steps)).abs() < 1e-3;
+    if steps.is_finite() && weights.iter().all(is_whole) { step } else { 1.0 }
+}
+
+/// The nearest whole number, of numbers below 2²²: without the call that `round` is where the compiler may not use newer
+/// instructions.
+fn rounded(value: f32) -> f32 {
+    const BEYOND_FRACTIONS: f32 = 1.5 * (1 << 23) as f32;
+    (value + BEYOND_FRACTIONS) - BEYOND_FRACTIONS
 }
 
 /// `[out, in, taps]` in steps of the scales as `[group, in / 32, taps, 2]` tiles; `outputs` is completed to whole groups with zeros.
@@ -264,11 +273,15 @@ fn pack(weight: &[f32], scale: &[f32], outputs: usize, inputs: usize, taps: usiz
         for output in group * GROUP..outputs.min((group + 1) * GROUP) {
             let (part, column) = (output % GROUP / SIDE, output % SIDE);
             let row = &weight[output * inputs * taps..][..inputs * taps];
+            let steps = 1.0 / scale[output];
+            let row: Vec<u16> = match scale[output] {
+                1.0 => row.iter().map(|value| maps::bf16(*value)).collect(),
+                _ => row.iter().map(|value| maps::bf16_of_whole(rounded(value * steps))).collect(),
+            };
             for (input, row) in row.chunks_exact(taps).enumerate() {
                 for (tap, value) in row.iter().enumerate() {
                     let tile = &mut tiles[(input / DEPTH * taps + tap) * STEP + part];
-                    tile[input % DEPTH / 2].0[2 * column + input % 2] =
-                        maps::bf16(if scale[output] == 1.0 { *value } else { (value / scale[output]).round() });
+                    tile[input % DEPTH / 2].0[2 * column + input % 2] = *value;
                 }
             }
         }
