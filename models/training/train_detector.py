@@ -54,8 +54,11 @@ def sizes(rng, progress):
     crop = (128, 192)
     if progress < 0.5:
         table = [(crop, v, 1) for v in READING]
-    else:
+    elif progress < 0.7:
         table = [(crop, v, 0.6) for v in READING] + [(v, v, p) for v, p in zip(READING, (1.2, 1.0, 0.6, 0.3, 0.2))]
+    else:
+        # As they are read: the large sizes are the weak ones.
+        table = [(crop, v, 0.2) for v in READING] + [(v, v, p) for v, p in zip(READING, (0.7, 0.8, 1.0, 1.0, 1.0))]
     weights = np.array([t[2] for t in table], float)
     return table[rng.choice(len(table), p=weights / weights.sum())][:2]
 
