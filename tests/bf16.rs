@@ -193,6 +193,7 @@ fn operands_that_do_not_fit_are_errors() {
     assert!(forward(&conv, &[&map(64, 8)], Some(&map(32, 8))).is_ok());
     assert!(forward(&conv, &[&map(32, 8)], None).is_err(), "too few channels");
     assert!(forward(&conv, &[&map(32, 8), &map(32, 4)], None).is_err(), "maps of two sizes");
+    assert!(forward(&conv, &[&map(63, 8), &map(1, 8)], None).is_err(), "blocks that end early");
     assert!(forward(&conv, &[], None).is_err(), "no maps");
     assert!(forward(&conv, &[&map(64, 8)], Some(&map(32, 4))).is_err(), "a residual of another size");
 }

@@ -74,6 +74,15 @@ impl FusedMask {
         &self.cells
     }
 
+    /// The cells where Ms > 0: their pixels and Ms, row by row.
+    pub fn positive_cells(&self) -> impl Iterator<Item = (PixelRect, f32)> {
+        let columns = self.xs.len().saturating_sub(1).max(1);
+        self.cells.iter().enumerate().filter(|(_, ms)| **ms > 0.0).map(move |(index, ms)| {
+            let (column, row) = (index % columns, index / columns);
+            (PixelRect::new(self.xs[column], self.ys[row], self.xs[column + 1], self.ys[row + 1]), *ms)
+        })
+    }
+
     /// Ms at pixel (x, y).
     pub fn value_at(&self, x: usize, y: usize) -> f32 {
         let cell = |edges: &[usize], at: usize| {

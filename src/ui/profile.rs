@@ -21,17 +21,10 @@ pub struct Profile {
 impl Profile {
     pub fn of(fused: &FusedMask) -> Self {
         let upper = upper_end(fused.max());
-        let (xs, ys) = (fused.xs(), fused.ys());
-        let columns = xs.len().saturating_sub(1);
         let mut areas = vec![0.0_f64; BINS];
-        for (row, heights) in ys.windows(2).enumerate() {
-            for (column, widths) in xs.windows(2).enumerate() {
-                let ms = fused.cells()[row * columns + column];
-                if ms > 0.0 {
-                    let bin = ((ms / upper * BINS as f32) as usize).min(BINS - 1);
-                    areas[bin] += (heights[1] - heights[0]) as f64 * (widths[1] - widths[0]) as f64;
-                }
-            }
+        for (rect, ms) in fused.positive_cells() {
+            let bin = ((ms / upper * BINS as f32) as usize).min(BINS - 1);
+            areas[bin] += rect.width() as f64 * rect.height() as f64;
         }
         let largest = areas.iter().copied().fold(0.0, f64::max);
         let bars = areas.iter().map(|area| if largest > 0.0 { (area / largest).sqrt() as f32 } else { 0.0 }).collect();

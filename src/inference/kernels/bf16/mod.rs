@@ -153,7 +153,8 @@ impl Conv {
         let layout = |Image { inputs, .. }: &Image<'_>| {
             let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
             let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
-            let same = |l: Layout| (l.height, l.width) == (first.height, first.width);
+            let whole = |l: Layout| self.inputs == 1 || l.channels.is_multiple_of(DEPTH);
+            let same = |l: Layout| (l.height, l.width) == (first.height, first.width) && whole(l);
             let fits = channels == self.inputs && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
             anyhow::ensure!(
                 fits,
@@ -195,9 +196,8 @@ impl Conv {
     /// The job is one of this convolution, and no other task writes the segments of the group.
     unsafe fn task(&self, Job { grey, steps, target, .. }: &Job<'_>, segments: &[Segment], group: usize) {
         let mut around = [Pixel::default(); 2 * SIDE];
-        let only = Steps(vec![around.as_ptr()]);
-        let steps = if grey.is_some() { &only } else { steps };
-        let tiles_of_group = steps.0.len() * STEP;
+        let mut only = Steps(vec![around.as_ptr()]);
+        let tiles_of_group = if grey.is_some() { STEP } else { steps.0.len() * STEP };
         let weights = &self.weights[group * tiles_of_group..][..tiles_of_group];
         let of_group = group * GROUP..(group + 1) * GROUP;
         let finish = Finish { target, scale: &self.scale[of_group.clone()], bias: &self.bias[of_group], group };
@@ -209,8 +209,10 @@ impl Conv {
                 for (segment, around) in pair.iter().zip(around.chunks_exact_mut(SIDE)) {
                     grey.neighbourhoods(segment.to, &mut around[..segment.count]);
                 }
+                only.0[0] = around.as_ptr();
                 pixels = [0, SIDE];
             }
+            let steps = if grey.is_some() { &only } else { steps };
             // SAFETY: the addresses are those of the inputs' planes, which the segments and taps stay in (`Layout`), or of the
             // neighbours; the weights are those of all steps.
             let sums = unsafe { tiles.product(steps, pixels, self.stride, weights.as_ptr()) };
