@@ -13,7 +13,7 @@ use mammoscope::pipeline::{Cancel, Cancelled, Detector};
 use mammoscope::space::NetSize;
 
 use crate::gpu::check_networks;
-use crate::kernels::{Case, case, defined};
+use crate::kernels::{Case, case, defined, resampled};
 use crate::random_weights::{image, tensor, unetpp_file, yolov3_file};
 
 fn has_units() -> bool {
@@ -152,21 +152,11 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn resampling_equals_the_definition() {
     let pool = Arc::<Pool>::default();
-    let (channels, height, width) = (64, 6, 10);
-    let values = rounded(tensor("resampled", &[channels, height, width]));
-    let map = Map::from_rows(&values, [channels, height, width], &pool);
+    let size = [64, 6, 10];
+    let values = rounded(tensor("resampled", &size));
+    let map = Map::from_rows(&values, size, &pool);
     assert_eq!(map.to_rows(), values);
-    let at = |c: usize, y: usize, x: usize| values[(c * height + y) * width + x];
-    let mut up = Vec::new();
-    let mut pooled = Vec::new();
-    for c in 0..channels {
-        for (y, x) in (0..2 * height).flat_map(|y| (0..2 * width).map(move |x| (y, x))) {
-            up.push(at(c, y / 2, x / 2));
-        }
-        for (y, x) in (0..height / 2).flat_map(|y| (0..width / 2).map(move |x| (2 * y, 2 * x))) {
-            pooled.push(at(c, y, x).max(at(c, y, x + 1)).max(at(c, y + 1, x)).max(at(c, y + 1, x + 1)));
-        }
-    }
+    let [up, pooled] = resampled(&values, size);
     assert!(values.iter().any(|value| *value < 0.0));
     assert_eq!(map.upsampled().to_rows(), up);
     assert_eq!(map.max_pooled().to_rows(), pooled);

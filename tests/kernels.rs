@@ -126,13 +126,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-#[test]
-fn resampling_equals_the_definition() {
-    let pool = Arc::new(Pool::default());
-    let (channels, height, width) = (20, 6, 10);
-    let values = tensor("resampled", &[channels, height, width]);
-    let map = Map::from_rows(&values, [channels, height, width], &pool);
-    assert_eq!(map.to_rows(), values);
+/// Values `[channels, height, width]` with each pixel twice in each direction, and the largest of each 2×2.
+pub fn resampled(values: &[f32], [channels, height, width]: [usize; 3]) -> [Vec<f32>; 2] {
     let at = |c: usize, y: usize, x: usize| values[(c * height + y) * width + x];
     let mut up = Vec::new();
     let mut pooled = Vec::new();
@@ -144,6 +139,17 @@ fn resampling_equals_the_definition() {
             pooled.push(at(c, y, x).max(at(c, y, x + 1)).max(at(c, y + 1, x)).max(at(c, y + 1, x + 1)));
         }
     }
+    [up, pooled]
+}
+
+#[test]
+fn resampling_equals_the_definition() {
+    let pool = Arc::new(Pool::default());
+    let size = [20, 6, 10];
+    let values = tensor("resampled", &size);
+    let map = Map::from_rows(&values, size, &pool);
+    assert_eq!(map.to_rows(), values);
+    let [up, pooled] = resampled(&values, size);
     assert_eq!(map.upsampled().to_rows(), up);
     assert_eq!(map.upsampled().max_pooled().to_rows(), values, "a doubled map is pooled back to itself");
     assert_eq!(map.max_pooled().to_rows(), pooled);

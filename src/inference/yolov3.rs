@@ -150,10 +150,8 @@ impl Detector for Yolov3 {
         min_confidence: f32,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<NetDetection>> {
-        let net = NetSize::new(input.width(), input.height());
-        let heads = self.heads(input, cancel)?;
-        cancel.check()?;
-        decode::boxes(&heads, &self.description, net, min_confidence)
+        let found = self.detect_all(std::slice::from_ref(input), min_confidence, cancel)?;
+        Ok(found.into_iter().next().unwrap_or_default())
     }
 
     fn detect_all(
@@ -162,15 +160,17 @@ impl Detector for Yolov3 {
         min_confidence: f32,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
-        if !self.takes_all() {
-            return inputs.iter().map(|input| self.detect(input, min_confidence, cancel)).collect();
+        let at_once = if self.takes_all() { inputs.len() } else { 1 };
+        let mut found = Vec::with_capacity(inputs.len());
+        for inputs in inputs.chunks(at_once.max(1)) {
+            let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel)?;
+            cancel.check()?;
+            for (input, heads) in inputs.iter().zip(&heads) {
+                let net = NetSize::new(input.width(), input.height());
+                found.push(decode::boxes(heads, &self.description, net, min_confidence)?);
+            }
         }
-        let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel)?;
-        cancel.check()?;
-        let each = inputs.iter().zip(&heads).map(|(input, heads)| {
-            decode::boxes(heads, &self.description, NetSize::new(input.width(), input.height()), min_confidence)
-        });
-        each.collect()
+        Ok(found)
     }
 
     fn takes_all(&self) -> bool {
