@@ -2,8 +2,8 @@
 
 Usage: train_segmenter.py FOLDER DATA --until 13:30 [--weights unetpp.safetensors | --resume --start 11:30]
 A patch of 256 x 256 costs sixteen times one of 64 x 64, so training starts small (the same field of view, sampled more
-coarsely), goes on with larger patches and with parts of 256 x 256 ones, and ends on whole ones. Each head learns, and their
-mean: binary cross-entropy plus Dice. Writes segmenter.pt and segmenter.csv."""
+coarsely), goes on with larger patches and with parts of 256 x 256 ones, and ends on whole ones; given weights have the small
+patches behind them. Each head learns, and their mean: binary cross-entropy plus Dice. Writes segmenter.pt and segmenter.csv."""
 
 import csv
 import math
@@ -64,6 +64,7 @@ def main():
     checkpoint = schedule.Checkpoint(os.path.join(args.folder, "segmenter.pt"))
     state = checkpoint.load(args.device) if args.resume else None
     model, step = load_segmenter(args.weights) if args.weights else (UnetPP(), 0)
+    begin = state["begin"] if state else 0.5 if args.weights else 0.0
     model = model.to(args.device, memory_format=torch.channels_last)
     if state:
         model.load_state_dict(state["model"])
@@ -82,13 +83,14 @@ def main():
         writer.writerow(["step", "seconds", "rate", "size", "bce", "dice_loss", "dice_loss_mean_head", "norm"])
 
     def save():
-        checkpoint.save({"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(), "step": step})
+        learnt = {"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict()}
+        checkpoint.save(learnt | {"step": step, "begin": begin})
 
     while clock.running():
         now, rate = time.time(), clock.rate(args.rate, warm_up=20 if args.weights or args.resume else 80)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        size, zoom, count = stage(rng, clock.progress())
+        size, zoom, count = stage(rng, begin + (1 - begin) * clock.progress())
         x, truth, known = batch_of(size, zoom, count)
         with torch.autocast(args.device, dtype=torch.bfloat16):
             logits = model(x)
