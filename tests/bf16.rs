@@ -4,17 +4,14 @@
 use std::sync::Arc;
 
 use half::bf16;
-use mammoscope::inference::kernels::bf16::{Conv, Image, Map, is_supported};
-use mammoscope::inference::kernels::{Pool, bf16_peak_gflops};
-use mammoscope::inference::weights::Source;
-use mammoscope::inference::yolov3::Yolov3;
-use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions, Precision};
-use mammoscope::pipeline::{Cancel, Cancelled, Detector};
+use mammoscope::inference::Backend;
+use mammoscope::inference::kernels::bf16::{Conv, Map, is_supported};
+use mammoscope::inference::kernels::{Image, Pool};
 use mammoscope::space::NetSize;
 
 use crate::gpu::check_networks;
 use crate::kernels::{Case, case, defined, resampled};
-use crate::random_weights::{image, tensor, unetpp_file, yolov3_file};
+use crate::random_weights::tensor;
 
 fn has_units() -> bool {
     if !is_supported() {
@@ -44,7 +41,7 @@ fn rounded(values: Vec<f32>) -> Vec<f32> {
 }
 
 /// Each output's weights as whole multiples of one step, which need not be a bf16.
-fn in_8_bits(mut values: Vec<f32>, outputs: usize) -> Vec<f32> {
+pub fn in_8_bits(mut values: Vec<f32>, outputs: usize) -> Vec<f32> {
     let of_output = values.len() / outputs;
     for row in values.chunks_exact_mut(of_output) {
         let step = row.iter().fold(0.0_f32, |most, value| most.max(value.abs())) / 127.0;
@@ -122,7 +119,7 @@ fn images_of_a_batch_do_not_depend_on_each_other() {
         let conv = Conv::new([outputs, channels, 3], 1, &weight, &vec![0.5; outputs], 0.1).unwrap();
         let map = |size: [usize; 3]| Map::from_rows(&tensor("batch.x", &size), size, &pool);
         let maps = [map([channels, 5, 10]), map([channels, 90, 70]), map([channels, 1, 3])];
-        let images: Vec<Image<'_>> = maps.iter().map(|map| Image { inputs: vec![map], residual: None }).collect();
+        let images: Vec<Image<'_, Map>> = maps.iter().map(|map| Image { inputs: vec![map], residual: None }).collect();
         let all = conv.forward(&images, &pool).unwrap();
         for (all, map) in all.iter().zip(&maps) {
             assert!(all.to_rows() == forward(&conv, &[map], None).unwrap().to_rows(), "{:?}", map.size());
@@ -195,38 +192,4 @@ const TOLERANCE: f32 = 4e-2;
 fn networks_are_near_those_in_f32() {
     let Some(backend) = Backend::bf16() else { return println!("skipped: no matrix units for bf16") };
     check_networks(&backend, TOLERANCE, &[NetSize::new(160, 320), NetSize::new(256, 512)], 256);
-}
-
-#[test]
-fn all_scales_at_once_are_each_alone() {
-    let Some(backend) = Backend::bf16() else { return println!("skipped: no matrix units for bf16") };
-    let source = Source { path: yolov3_file().into(), sha256: None };
-    let mut detector = Yolov3::load(&source, &backend).unwrap();
-    assert!(detector.takes_all());
-    let inputs = [image(160, 320), image(64, 96), image(256, 512)];
-    let go = Cancel::default();
-    let all = detector.detect_all(&inputs, 0.1, &go).unwrap();
-    assert!(all.iter().any(|boxes| !boxes.is_empty()));
-    for (all, input) in all.iter().zip(&inputs) {
-        assert_eq!(*all, detector.detect(input, 0.1, &go).unwrap(), "{}×{}", input.width(), input.height());
-    }
-    go.set();
-    assert!(detector.detect_all(&inputs, 0.1, &go).unwrap_err().is::<Cancelled>());
-}
-
-#[test]
-fn what_runs_is_said() {
-    let models = inference::load(&ModelOptions {
-        device: DeviceChoice::Cpu,
-        precision: Some(Precision::Bf16),
-        detector: Some(yolov3_file().into()),
-        segmenter: Some(unetpp_file().into()),
-    });
-    let models = models.unwrap();
-    if is_supported() {
-        assert!(models.device.ends_with("AMX in bf16") && models.notice.is_none(), "{}", models.device);
-    } else {
-        assert!(models.notice.is_some_and(|notice| notice.contains("in f32")), "{}", models.device);
-    }
-    assert_eq!(bf16_peak_gflops() > 0.0, is_supported());
 }

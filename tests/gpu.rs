@@ -42,7 +42,7 @@ fn segmenter(backend: &Backend) -> UnetPlusPlus {
     UnetPlusPlus::load(&Source { path: unetpp_file().into(), sha256: None }, backend).unwrap()
 }
 
-fn check_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+pub fn check_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let rms = |values: &mut dyn Iterator<Item = f32>| (values.map(|v| v * v).sum::<f32>() / found.len() as f32).sqrt();
     let size = rms(&mut expected.iter().copied());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mammoscope::inference::kernels::{Conv, Isa, Map, Pool};
+use mammoscope::inference::kernels::{Conv, Image, Isa, Map, Pool};
 
 use crate::random_weights::tensor;
 
@@ -71,6 +71,12 @@ const CASES: [Case; 16] = [
     case(&[320], 320, 3, 1, (8, 7)),
 ];
 
+/// Of one image.
+fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> anyhow::Result<Map> {
+    let maps = conv.forward(&[Image { inputs: inputs.to_vec(), residual }], pool)?;
+    Ok(maps.into_iter().next().unwrap())
+}
+
 #[test]
 fn convolutions_equal_the_definition_on_every_instruction_set() {
     let pool = Arc::new(Pool::default());
@@ -98,7 +104,7 @@ fn convolutions_equal_the_definition_on_every_instruction_set() {
                 .map(|(part, channels)| Map::from_rows(part, [*channels, height, width], &pool))
                 .collect();
             let residual = residual.as_ref().map(|values| Map::from_rows(values, size, &pool));
-            let found = conv.forward(&maps.iter().collect::<Vec<_>>(), residual.as_ref(), &pool).unwrap().to_rows();
+            let found = forward(&conv, &maps.iter().collect::<Vec<_>>(), residual.as_ref(), &pool).unwrap().to_rows();
             assert_eq!(found.len(), wanted.len());
             for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
                 assert!(
@@ -118,11 +124,37 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let map = Map::from_rows(&tensor("threads.x", &[320, 24, 24]), [320, 24, 24], &pool);
     let with = |threads: usize| {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        threads.install(|| conv.forward(&[&map], None, &pool).unwrap().to_rows())
+        threads.install(|| forward(&conv, &[&map], None, &pool).unwrap().to_rows())
     };
     let one = with(1);
     for threads in [2, 3, 7] {
         assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn images_of_a_batch_do_not_depend_on_each_other() {
+    let pool = Arc::<Pool>::default();
+    // Winograd's method for many and for few channels; direct, with more weights than pixels and the other way round.
+    for (channels, outputs, kernel, stride) in [(320, 320, 3, 1), (32, 48, 3, 1), (320, 330, 1, 1), (16, 20, 3, 2)] {
+        let weight = tensor("batch.weight", &[outputs, channels, kernel, kernel]);
+        let map = |size: [usize; 3]| Map::from_rows(&tensor("batch.x", &size), size, &pool);
+        let maps = [map([channels, 5, 10]), map([channels, 90, 70]), map([channels, 1, 3]), map([channels, 16, 12])];
+        let residuals = maps.each_ref().map(|map| {
+            let [_, height, width] = map.size();
+            let size = [outputs, height.div_ceil(stride), width.div_ceil(stride)];
+            Map::from_rows(&tensor("batch.residual", &size), size, &pool)
+        });
+        let image = |(map, residual)| Image { inputs: vec![map], residual: Some(residual) };
+        let images: Vec<Image<'_, Map>> = maps.iter().zip(&residuals).map(image).collect();
+        for isa in Isa::detected() {
+            let conv = Conv::new([outputs, channels, kernel], stride, &weight, &vec![0.5; outputs], 0.1, isa).unwrap();
+            let all = conv.forward(&images, &pool).unwrap();
+            for ((all, map), residual) in all.iter().zip(&maps).zip(&residuals) {
+                let alone = forward(&conv, &[map], Some(residual), &pool).unwrap();
+                assert!(all.to_rows() == alone.to_rows(), "{:?}, kernel {kernel}, {isa}", map.size());
+            }
+        }
     }
 }
 
@@ -166,8 +198,8 @@ fn doubled_maps_are_read_as_if_written_out() {
         let weight = tensor("doubled.weight", &[outputs, 32, kernel, kernel]);
         for isa in Isa::detected() {
             let conv = Conv::new([outputs, 32, kernel], 1, &weight, &vec![0.5; outputs], 0.1, isa).unwrap();
-            let doubled = conv.forward(&[&small.upsampled()], None, &pool).unwrap();
-            let plain = conv.forward(&[&written], None, &pool).unwrap();
+            let doubled = forward(&conv, &[&small.upsampled()], None, &pool).unwrap();
+            let plain = forward(&conv, &[&written], None, &pool).unwrap();
             assert!(doubled.to_rows() == plain.to_rows(), "{outputs} outputs, kernel {kernel}, {isa}");
         }
     }
@@ -186,10 +218,10 @@ fn operands_that_do_not_fit_are_errors() {
     let map = |channels: usize, side: usize| {
         Map::from_rows(&vec![0.0; channels * side * side], [channels, side, side], &pool)
     };
-    assert!(conv.forward(&[&map(32, 8)], Some(&map(16, 8)), &pool).is_ok());
-    assert!(conv.forward(&[&map(16, 8)], None, &pool).is_err(), "too few channels");
-    assert!(conv.forward(&[&map(16, 8), &map(16, 4)], None, &pool).is_err(), "maps of two sizes");
-    assert!(conv.forward(&[&map(20, 8), &map(12, 8)], None, &pool).is_err(), "a block that ends early");
-    assert!(conv.forward(&[], None, &pool).is_err(), "no maps");
-    assert!(conv.forward(&[&map(32, 8)], Some(&map(16, 4)), &pool).is_err(), "a residual of another size");
+    assert!(forward(&conv, &[&map(32, 8)], Some(&map(16, 8)), &pool).is_ok());
+    assert!(forward(&conv, &[&map(16, 8)], None, &pool).is_err(), "too few channels");
+    assert!(forward(&conv, &[&map(16, 8), &map(16, 4)], None, &pool).is_err(), "maps of two sizes");
+    assert!(forward(&conv, &[&map(20, 8), &map(12, 8)], None, &pool).is_err(), "a block that ends early");
+    assert!(forward(&conv, &[], None, &pool).is_err(), "no maps");
+    assert!(forward(&conv, &[&map(32, 8)], Some(&map(16, 4)), &pool).is_err(), "a residual of another size");
 }

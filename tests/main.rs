@@ -20,6 +20,7 @@ mod pipeline_contour;
 mod prepare;
 mod random_weights;
 mod read;
+mod reduced;
 mod render;
 mod scripted;
 mod study;

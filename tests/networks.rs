@@ -6,7 +6,7 @@ use mammoscope::inference::unetpp::{self, UnetPlusPlus};
 use mammoscope::inference::weights::Source;
 use mammoscope::inference::yolov3::{self, Yolov3};
 use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions};
-use mammoscope::pipeline::{Cancel, Cancelled, SCALES};
+use mammoscope::pipeline::{Cancel, Cancelled, Detector, SCALES};
 use mammoscope::raster::Raster;
 use serde_json::Value;
 
@@ -50,6 +50,27 @@ fn yolov3_equals_pytorch_at_all_five_sizes() {
         {
             check(&format!("{size}, stride {}", head.stride), &head.values, expected);
         }
+    }
+}
+
+#[test]
+fn all_scales_at_once_are_each_alone() {
+    let source = Source { path: yolov3_file().into(), sha256: None };
+    let inputs = [image(160, 320), image(64, 96), image(256, 512)];
+    for backend in [Some(Backend::cpu()), Backend::bf16()].into_iter().flatten() {
+        let mut detector = Yolov3::load(&source, &backend).unwrap();
+        assert!(detector.takes_all());
+        let (go, mut told) = (Cancel::default(), Vec::new());
+        let all = detector.detect_all(&inputs, 0.1, &go, &mut |done| told.push(done)).unwrap();
+        assert!(all.iter().any(|boxes| !boxes.is_empty()));
+        for (all, input) in all.iter().zip(&inputs) {
+            let alone = detector.detect(input, 0.1, &go).unwrap();
+            assert_eq!(*all, alone, "{}×{} on {backend:?}", input.width(), input.height());
+        }
+        assert!(told.is_sorted() && told.len() > 75 && told[0] > 0.0 && told[told.len() - 1] > 0.999, "{told:?}");
+        assert!(told.windows(2).all(|step| step[1] - step[0] < 0.1), "{told:?}");
+        go.set();
+        assert!(detector.detect_all(&inputs, 0.1, &go, &mut |_| ()).unwrap_err().is::<Cancelled>());
     }
 }
 

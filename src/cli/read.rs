@@ -73,7 +73,13 @@ pub fn read_inputs(args: &Args, load: &mut dyn FnMut() -> anyhow::Result<Models>
             Some(models) => models,
             None => load_said(load, &mut models)?,
         };
-        let mut progress = |p: Progress| eprintln!("{label}: {}", p.stage);
+        let mut stage = String::new();
+        let mut progress = |p: Progress| {
+            if p.stage != stage {
+                eprintln!("{label}: {}", p.stage);
+                stage = p.stage;
+            }
+        };
         let request = Request { lambda: args.lambda, parameters: Parameters::default() };
         let read = guarded(|| {
             let session = read_study(Arc::new(study), truth.ok().flatten(), models, &request, &mut progress)?;

@@ -85,7 +85,8 @@ pub fn measure(
 ) -> anyhow::Result<Measured> {
     let (width, height) = (image.image.width(), image.image.height());
     let low = Parameters { min_confidence: LOWEST_CONFIDENCE, ..settings.parameters.clone() };
-    let scales = if ambiguous { Vec::new() } else { detect_scales(image, detector, &low.scales, &low, cancel)? };
+    let scales =
+        if ambiguous { Vec::new() } else { detect_scales(image, detector, &low.scales, &low, cancel, &mut |_| ())? };
     let masses: Vec<(ImageRect, Option<Spans>)> = truth
         .lesions
         .iter()

@@ -23,8 +23,9 @@ pub enum Precision {
     /// The same results on every processor, but for rounding.
     #[default]
     F32,
-    /// On processors with matrix units (AMX) several times as fast, and less exact; on others f32.
-    Bf16,
+    /// Faster and less exact: bf16 on matrix units (AMX), where there are any, else in part whole numbers of 16 bits (AVX-512
+    /// VNNI); on other processors f32.
+    Reduced,
 }
 
 /// What runs the layers.
@@ -64,17 +65,21 @@ pub fn choose(choice: DeviceChoice, precision: Precision) -> anyhow::Result<Chos
 fn cpu(precision: Precision, notice: Option<String>) -> Chosen {
     let threads = rayon::current_num_threads();
     let plural = if threads == 1 { "" } else { "s" };
-    let (backend, kernels, coarser) = match (precision, Backend::bf16()) {
-        (Precision::Bf16, Some(backend)) => (backend, "AMX in bf16".to_owned(), None),
-        (Precision::Bf16, None) => (Backend::cpu(), Isa::best().to_string(), Some(NO_MATRIX_UNITS)),
-        (Precision::F32, _) => (Backend::cpu(), Isa::best().to_string(), None),
+    let (backend, not_reduced) = match (precision, Backend::reduced()) {
+        (Precision::Reduced, Some(backend)) => (backend, None),
+        (Precision::Reduced, None) => (Backend::cpu(), Some(NOT_REDUCED)),
+        (Precision::F32, _) => (Backend::cpu(), None),
     };
-    let notices: Vec<&str> = notice.as_deref().into_iter().chain(coarser).collect();
+    let kernels = match &backend {
+        Backend::Cpu { isa, .. } => isa.to_string(),
+        _ => "AMX in bf16".to_owned(),
+    };
+    let notices: Vec<&str> = notice.as_deref().into_iter().chain(not_reduced).collect();
     let notice = (!notices.is_empty()).then(|| notices.join(" "));
     Chosen { backend, description: format!("CPU, {threads} thread{plural}, {kernels}"), notice }
 }
 
-const NO_MATRIX_UNITS: &str = "This processor has no matrix units for bf16: running in f32.";
+const NOT_REDUCED: &str = "This processor is not faster at reduced precision: running in f32.";
 
 impl Backend {
     /// The backend of the reader's choice; an error in words where there is no such device.
@@ -87,7 +92,7 @@ impl Backend {
         Self::on_isa(Isa::best())
     }
 
-    /// The CPU with a certain instruction set of [`Isa::detected`].
+    /// The CPU with a certain instruction set of [`Isa::detected`] or [`Isa::coarse`].
     pub fn on_isa(isa: Isa) -> Self {
         Self::Cpu { isa, pool: Arc::default() }
     }
@@ -95,6 +100,11 @@ impl Backend {
     /// The CPU's matrix units, where there are any.
     pub fn bf16() -> Option<Self> {
         bf16::is_supported().then(|| Self::Bf16 { pool: Arc::default() })
+    }
+
+    /// The fastest that this CPU has at reduced precision, where it has any such thing.
+    pub fn reduced() -> Option<Self> {
+        Self::bf16().or_else(|| Isa::coarse().map(Self::on_isa))
     }
 
     /// Whether no other device than the CPU is in use.
@@ -118,9 +128,9 @@ impl Backend {
     }
 
     /// Whether images of several sizes go through a network at once, and faster than one after the other: each layer's weights,
-    /// which are larger than the caches, are then read once for all. In f32 the layers take so much longer that this is nothing.
+    /// which are larger than the caches, are then read, and transformed, once for all.
     pub fn mixes_sizes(&self) -> bool {
-        matches!(self, Self::Bf16 { .. })
+        self.is_cpu()
     }
 
     /// candle's operations on the CPU: slower, and independent of the program's own kernels.

@@ -99,15 +99,8 @@ impl Conv {
     pub fn forward(&self, inputs: &[&Maps], residual: Option<&Maps>, cancel: &Cancel) -> anyhow::Result<Maps> {
         cancel.check()?;
         match self {
-            Self::Cpu(conv, pool) => {
-                let images = images(inputs, residual, Maps::cpu)?;
-                let each = images.iter().map(|(inputs, residual)| conv.forward(inputs, *residual, pool));
-                each.collect::<anyhow::Result<_>>().map(Maps::Cpu)
-            }
-            Self::Bf16(conv) => {
-                let image = |(inputs, residual)| kernels::bf16::Image { inputs, residual };
-                conv.forward(&images(inputs, residual, Maps::bf16)?.into_iter().map(image).collect::<Vec<_>>())
-            }
+            Self::Cpu(conv, pool) => conv.forward(&images(inputs, residual, Maps::cpu)?, pool).map(Maps::Cpu),
+            Self::Bf16(conv) => conv.forward(&images(inputs, residual, Maps::bf16)?),
             Self::Half(conv) => {
                 let inputs = inputs.iter().map(|maps| maps.half()).collect::<anyhow::Result<Vec<_>>>()?;
                 let residual = residual.map(Maps::half).transpose()?;
@@ -123,7 +116,7 @@ impl Conv {
 }
 
 impl Bf16Conv {
-    fn forward(&self, images: &[kernels::bf16::Image<'_>]) -> anyhow::Result<Maps> {
+    fn forward(&self, images: &[kernels::Image<'_, kernels::bf16::Map>]) -> anyhow::Result<Maps> {
         if self.is_last {
             self.conv.forward_f32(images, &self.pool).map(Maps::Cpu)
         } else {
@@ -137,13 +130,17 @@ fn images<'a, M>(
     inputs: &[&'a Maps],
     residual: Option<&'a Maps>,
     of: impl Fn(&'a Maps) -> anyhow::Result<&'a [M]>,
-) -> anyhow::Result<Vec<(Vec<&'a M>, Option<&'a M>)>> {
+) -> anyhow::Result<Vec<kernels::Image<'a, M>>> {
     let inputs = inputs.iter().map(|maps| of(maps)).collect::<anyhow::Result<Vec<_>>>()?;
     let residual = residual.map(of).transpose()?;
     let count = inputs.first().map_or(0, |maps| maps.len());
     let alike = inputs.iter().chain(&residual).all(|maps| maps.len() == count);
     ensure!(count > 0 && alike, "layers of batches of other sizes");
-    Ok((0..count).map(|i| (inputs.iter().map(|maps| &maps[i]).collect(), residual.map(|maps| &maps[i]))).collect())
+    let image = |i: usize| kernels::Image {
+        inputs: inputs.iter().map(|maps| &maps[i]).collect(),
+        residual: residual.map(|maps| &maps[i]),
+    };
+    Ok((0..count).map(image).collect())
 }
 
 impl CandleConv {

@@ -35,9 +35,8 @@ pub const FORMAT: &str = "mammoscope-yolov3";
 pub const STRIDE: usize = 32;
 /// The largest input in pixels, which bounds the memory.
 const MAX_PIXELS: usize = 1 << 22;
-/// The stages whose maps are larger than their weights, and the convolutions up to their end.
+/// The stages whose maps are larger than their weights.
 const BEGINNING_STAGES: usize = 2;
-const BEGINNING: usize = 1 + (1 + 2) + (1 + 4);
 /// Residual blocks in each stage of the backbone.
 const BLOCKS: [usize; 5] = [1, 2, 8, 8, 4];
 
@@ -64,43 +63,55 @@ impl Yolov3 {
     /// # Errors
     /// An input whose sides are no multiples of 32, too large or not finite; [`crate::pipeline::Cancelled`].
     pub fn heads(&self, input: &Raster<f32>, cancel: &Cancel) -> anyhow::Result<[Head; 3]> {
-        let heads = self.heads_of_all(&[input], cancel)?;
+        let heads = self.heads_of_all(&[input], cancel, &mut |_| ())?;
         heads.into_iter().next().ok_or_else(|| anyhow::anyhow!("The detector gave no answer."))
     }
 
-    /// The same of several inputs at once; of several sizes where [`Backend::mixes_sizes`].
-    pub fn heads_of_all(&self, inputs: &[&Raster<f32>], cancel: &Cancel) -> anyhow::Result<Vec<[Head; 3]>> {
+    /// The same of several inputs at once; of several sizes where [`Backend::mixes_sizes`]. `progress` is told what part of the
+    /// work is done, in [0, 1].
+    pub fn heads_of_all(
+        &self,
+        inputs: &[&Raster<f32>],
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f32),
+    ) -> anyhow::Result<Vec<[Head; 3]>> {
         inputs.iter().try_for_each(|input| check_input(input))?;
+        let mut run = Run::new(&self.convolutions, inputs, cancel, progress);
         // Where maps are large and weights few, one after the other: their memory is used again.
         let mut beginnings = Vec::with_capacity(inputs.len());
         for input in inputs {
-            beginnings.push(self.beginning(input, cancel)?);
+            run.restart(input);
+            let image = Maps::from_images(&[input], &self.backend)?;
+            let mut x = run.layer(&[&image], None)?;
+            for blocks in BLOCKS.into_iter().take(BEGINNING_STAGES) {
+                x = run.stage(x, blocks)?;
+            }
+            beginnings.push(x);
         }
-        let mut next = self.convolutions[BEGINNING..].iter();
         let mut x = Maps::joined(beginnings)?;
+        run.pixels = pixels(inputs);
         let mut stages = Vec::with_capacity(BLOCKS.len());
         for blocks in BLOCKS.into_iter().skip(BEGINNING_STAGES) {
-            x = stage(&mut next, x, blocks, cancel)?;
+            x = run.stage(x, blocks)?;
             stages.push(x.clone());
         }
 
         // Each head: five convolutions, whose result also goes up to the next finer head, then two more.
-        let mut conv = |inputs: &[&Maps]| layer(&mut next, inputs, None, cancel);
         let mut heads = Vec::with_capacity(HEADS.len());
         let mut neck: Option<Maps> = None;
         for (stage, stride) in stages.iter().rev().zip([32, 16, 8]) {
             x = match &neck {
-                None => conv(&[stage])?,
+                None => run.layer(&[stage], None)?,
                 Some(neck) => {
-                    let up = conv(&[neck])?.upsampled()?;
-                    conv(&[&up, stage])?
+                    let up = run.layer(&[neck], None)?.upsampled()?;
+                    run.layer(&[&up, stage], None)?
                 }
             };
             for _ in 0..4 {
-                x = conv(&[&x])?;
+                x = run.layer(&[&x], None)?;
             }
-            let wide = conv(&[&x])?;
-            heads.push(heads_of_images(stride, &conv(&[&wide])?)?.into_iter());
+            let wide = run.layer(&[&x], None)?;
+            heads.push(heads_of_images(stride, &run.layer(&[&wide], None)?)?.into_iter());
             neck = Some(x.clone());
         }
         let each = inputs.iter().map(|_| {
@@ -109,38 +120,62 @@ impl Yolov3 {
         });
         each.collect()
     }
+}
 
-    /// One input's maps after the first stages.
-    fn beginning(&self, input: &Raster<f32>, cancel: &Cancel) -> anyhow::Result<Maps> {
-        let mut next = self.convolutions.iter();
-        let x = Maps::from_images(&[input], &self.backend)?;
-        let mut x = layer(&mut next, &[&x], None, cancel)?;
-        for blocks in BLOCKS.into_iter().take(BEGINNING_STAGES) {
-            x = stage(&mut next, x, blocks, cancel)?;
+/// A way through the convolutions in their order.
+struct Run<'a> {
+    convolutions: &'a [Conv],
+    next: usize,
+    /// Of the inputs that go through together.
+    pixels: f64,
+    /// Of each convolution for a pixel of the input.
+    operations: Vec<f64>,
+    done: f64,
+    total: f64,
+    cancel: &'a Cancel,
+    progress: &'a mut dyn FnMut(f32),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        convolutions: &'a [Conv],
+        inputs: &[&Raster<f32>],
+        cancel: &'a Cancel,
+        progress: &'a mut dyn FnMut(f32),
+    ) -> Self {
+        let operations = operations_per_pixel();
+        let total = operations.iter().sum::<f64>() * pixels(inputs);
+        Self { convolutions, next: 0, pixels: 0.0, operations, done: 0.0, total, cancel, progress }
+    }
+
+    /// Begins with the first convolution, for one input.
+    fn restart(&mut self, input: &Raster<f32>) {
+        (self.next, self.pixels) = (0, pixels(&[input]));
+    }
+
+    /// The next convolution.
+    fn layer(&mut self, inputs: &[&Maps], residual: Option<&Maps>) -> anyhow::Result<Maps> {
+        let conv = self.convolutions.get(self.next).ok_or_else(|| anyhow::anyhow!("The detector lacks a layer."))?;
+        let maps = conv.forward(inputs, residual, self.cancel)?;
+        self.done += self.operations[self.next] * self.pixels;
+        (self.progress)((self.done / self.total) as f32);
+        self.next += 1;
+        Ok(maps)
+    }
+
+    /// Half the size, then so many residual blocks.
+    fn stage(&mut self, x: Maps, blocks: usize) -> anyhow::Result<Maps> {
+        let mut x = self.layer(&[&x], None)?;
+        for _ in 0..blocks {
+            let narrow = self.layer(&[&x], None)?;
+            x = self.layer(&[&narrow], Some(&x))?;
         }
         Ok(x)
     }
 }
 
-/// The next convolution.
-fn layer(
-    next: &mut std::slice::Iter<'_, Conv>,
-    inputs: &[&Maps],
-    residual: Option<&Maps>,
-    cancel: &Cancel,
-) -> anyhow::Result<Maps> {
-    let conv = next.next().ok_or_else(|| anyhow::anyhow!("The detector lacks a layer."))?;
-    conv.forward(inputs, residual, cancel)
-}
-
-/// Half the size, then so many residual blocks.
-fn stage(next: &mut std::slice::Iter<'_, Conv>, x: Maps, blocks: usize, cancel: &Cancel) -> anyhow::Result<Maps> {
-    let mut x = layer(next, &[&x], None, cancel)?;
-    for _ in 0..blocks {
-        let narrow = layer(next, &[&x], None, cancel)?;
-        x = layer(next, &[&narrow], Some(&x), cancel)?;
-    }
-    Ok(x)
+fn pixels(inputs: &[&Raster<f32>]) -> f64 {
+    inputs.iter().map(|input| (input.width() * input.height()) as f64).sum()
 }
 
 impl Detector for Yolov3 {
@@ -150,7 +185,7 @@ impl Detector for Yolov3 {
         min_confidence: f32,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<NetDetection>> {
-        let found = self.detect_all(std::slice::from_ref(input), min_confidence, cancel)?;
+        let found = self.detect_all(std::slice::from_ref(input), min_confidence, cancel, &mut |_| ())?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
@@ -159,11 +194,12 @@ impl Detector for Yolov3 {
         inputs: &[Raster<f32>],
         min_confidence: f32,
         cancel: &Cancel,
+        progress: &mut dyn FnMut(f32),
     ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
         let at_once = if self.takes_all() { inputs.len() } else { 1 };
         let mut found = Vec::with_capacity(inputs.len());
         for inputs in inputs.chunks(at_once.max(1)) {
-            let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel)?;
+            let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel, progress)?;
             cancel.check()?;
             for (input, heads) in inputs.iter().zip(&heads) {
                 let net = NetSize::new(input.width(), input.height());
@@ -232,7 +268,11 @@ pub fn layers(classes: usize) -> Vec<Layer> {
 
 /// Floating-point operations of one run on an input of that size, a multiplication and an addition counted as two.
 pub fn operations(size: NetSize) -> f64 {
-    let pixels = (size.width * size.height) as f64;
+    operations_per_pixel().iter().sum::<f64>() * (size.width * size.height) as f64
+}
+
+/// Those of each convolution for a pixel of the input.
+fn operations_per_pixel() -> Vec<f64> {
     let mut stride = 1;
     let each = layers(1).into_iter().enumerate().map(|(index, layer)| {
         stride = match index {
@@ -240,9 +280,9 @@ pub fn operations(size: NetSize) -> f64 {
             68 => 8,
             _ => stride * layer.shape.stride,
         };
-        2.0 * layer.shape.count() as f64 * pixels / (stride * stride) as f64
+        2.0 * layer.shape.count() as f64 / (stride * stride) as f64
     });
-    each.sum()
+    each.collect()
 }
 
 type Loaded = ((Vec<Conv>, Description), String);

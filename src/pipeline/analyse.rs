@@ -24,7 +24,7 @@ pub struct Analysis {
     pub timings_ms: Vec<(String, f64)>,
 }
 
-/// Detects at every scale and fuses. `progress` is told of each stage as it begins; [`super::Cancelled`] soon after `cancel` is
+/// Detects at every scale and fuses. `progress` is told of each stage as it begins, and of long ones how far they are; [`super::Cancelled`] soon after `cancel` is
 /// set.
 pub fn analyse(
     image: &Prepared,
@@ -40,9 +40,10 @@ pub fn analyse(
     let mut scales = Vec::with_capacity(parameters.scales.len());
     let mut timings_ms = Vec::with_capacity(parameters.scales.len() + 1);
     if detector.takes_all() {
-        progress(Progress { stage: "Detecting, all scales".into(), fraction: 0.0 });
         let start = Instant::now();
-        scales = detect_scales(image, detector, &parameters.scales, parameters, cancel)?;
+        let mut say = |fraction| progress(Progress { stage: "Detecting, all scales".into(), fraction });
+        say(0.0);
+        scales = detect_scales(image, detector, &parameters.scales, parameters, cancel, &mut say)?;
         timings_ms.push(("detect all scales".into(), milliseconds_since(start)));
     }
     for &size in parameters.scales.iter().skip(scales.len()) {

@@ -27,13 +27,14 @@ pub fn detect_scale(
     Ok(in_image(boxes, image, size, parameters))
 }
 
-/// [`detect_scale`] of every size, all at once.
+/// [`detect_scale`] of every size, all at once. `progress` is told what part of the work is done, in [0, 1].
 pub fn detect_scales(
     image: &Prepared,
     detector: &mut dyn Detector,
     sizes: &[NetSize],
     parameters: &Parameters,
     cancel: &Cancel,
+    progress: &mut dyn FnMut(f32),
 ) -> anyhow::Result<Vec<ScaleDetections>> {
     cancel.check()?;
     if sizes.is_empty() {
@@ -42,7 +43,7 @@ pub fn detect_scales(
     let bounds = ImageRect::from(image.image.bounds());
     let inputs: Vec<_> = sizes.iter().map(|size| resample(&image.image, bounds, *size)).collect();
     cancel.check()?;
-    let boxes = detector.detect_all(&inputs, parameters.min_confidence, cancel)?;
+    let boxes = detector.detect_all(&inputs, parameters.min_confidence, cancel, progress)?;
     cancel.check()?;
     Ok(boxes.into_iter().zip(sizes).map(|(boxes, size)| in_image(boxes, image, *size, parameters)).collect())
 }

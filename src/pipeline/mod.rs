@@ -100,12 +100,13 @@ pub trait Detector: Send {
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<NetDetection>>;
 
-    /// The same on several inputs of any sizes.
+    /// The same on several inputs of any sizes. `progress` is told now and then what part of the work is done, in [0, 1].
     fn detect_all(
         &mut self,
         inputs: &[Raster<f32>],
         min_confidence: f32,
         cancel: &Cancel,
+        _progress: &mut dyn FnMut(f32),
     ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
         inputs.iter().map(|input| self.detect(input, min_confidence, cancel)).collect()
     }

@@ -35,7 +35,7 @@ pub struct Settings {
     pub marks_on_open: bool,
     /// Right-drag to the right narrows the window and up darkens.
     pub reverse_window_level: bool,
-    /// The networks may be computed in bf16 where the processor has matrix units for it; from the next start on.
+    /// The networks may be computed at reduced precision where the processor is faster at it; from the next start on.
     pub reduced_precision: bool,
     /// Millimetres per physical screen pixel, for true size.
     pub screen_pixel_mm: f64,

@@ -18,7 +18,7 @@ pub fn run(inputs: Vec<PathBuf>, mut options: ModelOptions) -> anyhow::Result<()
     let frame_log = FrameLog::from_environment();
     let settings = SettingsStore::of_user();
     if settings.current.reduced_precision {
-        options.precision.get_or_insert(Precision::Bf16);
+        options.precision.get_or_insert(Precision::Reduced);
     }
     let (models, held) = worker::hold(Box::new(move || {
         worker::lower_this_thread();

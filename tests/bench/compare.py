@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(160, 320), (256, 512), (320, 640), (416, 832), (480, 960)]
 PATCH = 256
 TOLERANCE = 1e-3
-OURS = {"f32": "Mammoscope, f32", "bf16": "Mammoscope, bf16"}
+OURS = {"f32": "Mammoscope, f32", "reduced": "Mammoscope, reduced"}
 
 
 def arguments():
@@ -282,7 +282,7 @@ def main():
         off = difference(outputs[name], reference)
         failed |= is_f32(name) and not off <= TOLERANCE
         print(f"{name:<40} {total[name]:>8.0f} {off:>11.1e}")
-    for precision, chosen in (("f32", list(filter(is_f32, peers))), ("bf16", peers)):
+    for precision, chosen in (("f32", list(filter(is_f32, peers))), ("reduced", peers)):
         fastest = min(chosen, key=total.get, default=None)
         if fastest:
             kind = "f32" if precision == "f32" else "any precision"

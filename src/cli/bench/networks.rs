@@ -79,7 +79,7 @@ impl Network {
         let cancel = Cancel::default();
         match self {
             Self::Yolov3 => {
-                let heads = networks.detector.heads_of_all(images, &cancel)?;
+                let heads = networks.detector.heads_of_all(images, &cancel, &mut |_| ())?;
                 Ok(heads.into_iter().map(|heads| heads.into_iter().flat_map(|head| head.values).collect()).collect())
             }
             Self::Unetpp => {

@@ -51,8 +51,8 @@ fn read(source: &Source, models: &mut Models, clock: &mut Clock, folder: &Path) 
     let mut scales = Vec::new();
     let detecting = Instant::now();
     if models.detector.takes_all() {
-        scales =
-            pipeline::detect_scales(&prepared, models.detector.as_mut(), &parameters.scales, &parameters, &cancel)?;
+        let (detector, sizes) = (models.detector.as_mut(), &parameters.scales);
+        scales = pipeline::detect_scales(&prepared, detector, sizes, &parameters, &cancel, &mut |_| ())?;
     }
     for &size in parameters.scales.iter().skip(scales.len()) {
         let detect = || pipeline::detect_scale(&prepared, models.detector.as_mut(), size, &parameters, &cancel);

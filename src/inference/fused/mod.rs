@@ -14,7 +14,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp1, Device, Layout, Shape, Ten
 use half::f16;
 
 use super::device::{Backend, launch};
-use super::kernels::{self, Map, Pool};
+use super::kernels::{self, Image, Map, Pool};
 use super::weights::{ConvShape, ConvWeights};
 use crate::raster::Raster;
 
@@ -189,12 +189,14 @@ impl CustomOp1 for Convolution<'_> {
         let Some((conv, pool)) = &self.conv.cpu else { candle_core::bail!("a convolution of another device") };
         let inputs = self.inputs.iter().map(|input| maps(input, pool)).collect::<candle_core::Result<Vec<_>>>()?;
         let residual = self.residual.map(|map| maps(map, pool)).transpose()?;
+        let image = |i: usize| Image {
+            inputs: inputs.iter().map(|maps| &maps[i]).collect(),
+            residual: residual.as_ref().map(|maps| &maps[i]),
+        };
+        let images: Vec<Image<'_, Map>> = (0..dims[0]).map(image).collect();
         let mut values = Vec::with_capacity(dims.iter().product());
-        for image in 0..dims[0] {
-            let inputs: Vec<&Map> = inputs.iter().map(|maps| &maps[image]).collect();
-            let residual = residual.as_ref().map(|maps| &maps[image]);
-            let result = conv.forward(&inputs, residual, pool).map_err(candle_core::Error::msg)?.to_rows();
-            let area = dims[1] * dims[2];
+        for result in conv.forward(&images, pool).map_err(candle_core::Error::msg)? {
+            let (result, area) = (result.to_rows(), dims[1] * dims[2]);
             values.extend((0..result.len()).map(|at| rounded(result[at % dims[3] * area + at / dims[3]])));
         }
         Ok((CpuStorage::F16(values), Shape::from(dims.to_vec())))

@@ -5,6 +5,9 @@ use super::simd::Lanes;
 /// An instruction set with a form of the kernels; the others on this machine stay available to tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
+    /// AVX-512 with direct convolutions of 8-bit weights in whole numbers ([`crate::whole`]): faster, and less exact.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Whole,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -13,7 +16,21 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Those that this machine has, best first.
+    /// The one that is faster than the best and less exact, where there is one.
+    pub fn coarse() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if crate::whole::is_supported() {
+            return Some(Self::Avx512Whole);
+        }
+        None
+    }
+
+    /// Whether this is [`Self::coarse`].
+    pub fn is_coarse(self) -> bool {
+        Self::coarse() == Some(self)
+    }
+
+    /// The exact ones that this machine has, best first.
     pub fn detected() -> Vec<Self> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -29,7 +46,7 @@ impl Isa {
         found
     }
 
-    /// The best that this machine has.
+    /// The best of them.
     pub fn best() -> Self {
         Self::detected()[0]
     }
@@ -38,7 +55,7 @@ impl Isa {
     pub fn pixels(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => crate::simd::Avx512::PIXELS,
+            Self::Avx512 | Self::Avx512Whole => crate::simd::Avx512::PIXELS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => crate::simd::Avx2::PIXELS,
             Self::Portable => crate::simd::Portable::PIXELS,
@@ -49,7 +66,7 @@ impl Isa {
     pub fn group(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 2,
+            Self::Avx512 | Self::Avx512Whole => 2,
             _ => 1,
         }
     }
@@ -60,6 +77,8 @@ impl std::fmt::Display for Isa {
         f.write_str(match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Whole => "AVX-512 in part in whole numbers",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "AVX2",
             Self::Portable => "portable code",
@@ -91,7 +110,7 @@ macro_rules! on_isa {
             // SAFETY: the caller's contract; each form runs only where its instruction set was detected.
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { avx512 $(::<$($g),*>)? ($($argument),*) },
+                Isa::Avx512 | Isa::Avx512Whole => unsafe { avx512 $(::<$($g),*>)? ($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => unsafe { avx2 $(::<$($g),*>)? ($($argument),*) },
                 Isa::Portable => unsafe {

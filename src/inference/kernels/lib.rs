@@ -1,30 +1,34 @@
 //! Convolutions for the CPU: convolution, bias, activation and residual in one pass, on channel-blocked maps ([`maps`]).
 //!
-//! 3×3 convolutions of stride 1 use Winograd's method ([`winograd`]), all others are summed directly ([`direct`]); nothing is
-//! laid out anew between layers, and concatenation is a list. The kernels are written once over [`simd::Lanes`] and compiled
-//! for each instruction set ([`isa`]). How the work is cut does not depend on the number of threads, and no sum is shared
-//! between tasks, so neither do the results.
+//! 3×3 convolutions of stride 1 use Winograd's method ([`winograd`]), all others are summed directly ([`direct`]), at reduced
+//! precision in whole numbers ([`whole`]) or on matrix units ([`bf16`]); nothing is laid out anew between layers, and
+//! concatenation is a list. The kernels are written once over [`simd::Lanes`] and compiled for each instruction set ([`isa`]). How
+//! the work is cut does not depend on the number of threads or on other images, and no sum is shared between tasks, so neither do
+//! the results.
 //!
 //! This folder is the one place with `unsafe`: the inner loops read and write through pointers, in bounds that the safe
 //! functions here check first.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use rayon::prelude::*;
 
 use direct::Operands;
-use simd::LANES;
-use tile::Target;
-use winograd::{GroupWeights, POSITIONS, Plane, Tiles};
+use simd::{LANES, larger_magnitude};
+use tile::{Job, Plane, Target};
+use winograd::{GroupWeights, POSITIONS, Round, Tiles};
 
 pub mod bf16;
 mod direct;
 mod isa;
 mod maps;
+mod pages;
 mod peak;
 mod resample;
 mod simd;
 mod tile;
+mod whole;
 mod winograd;
 
 pub use isa::Isa;
@@ -38,8 +42,9 @@ const KEPT_PAIRS: usize = 100_000;
 const CACHED: usize = 180_000;
 /// What all transformed inputs together may take, in values, where each task needs all of them.
 const SHARED: usize = 4_000_000;
-/// Tiles whose products with one group stay in the second-level cache.
-const MOST_SUMS: usize = 154;
+/// Tiles whose products with one group mostly stay in the second-level cache. With more, a group's weights are transformed less
+/// often.
+const MOST_SUMS: usize = 182;
 
 /// A convolution of stride 1 or 2 with a kernel of 1×1 or 3×3, padded to keep the size, and what follows it.
 pub struct Conv {
@@ -54,13 +59,27 @@ pub struct Conv {
     bias: Vec<f32>,
 }
 
+/// What a convolution does to one image.
+#[derive(Clone)]
+pub struct Image<'a, M> {
+    /// The maps of the channels of all of them together.
+    pub inputs: Vec<&'a M>,
+    /// Of the result's size; added after the activation.
+    pub residual: Option<&'a M>,
+}
+
 /// Weights in groups of `V` blocks of output channels.
 enum Weights {
     /// `[group, in / lanes, kernel², lanes, V, 16]`
     Plain(Vec<f32>),
     /// `[group, 36, in, V, 16]`
     Transformed(Vec<f32>),
+    /// Of 8 bits.
+    Whole(whole::Weights),
 }
+
+/// Output channels from which rounding the inputs to whole numbers pays.
+const MANY: usize = 32;
 
 impl Conv {
     /// `weight` is `[out, in, kernel, kernel]`, `bias` `[out]`; negative results are multiplied by `slope`. One input channel
@@ -84,45 +103,77 @@ impl Conv {
         );
         let mut bias = bias.to_vec();
         bias.resize(outputs.next_multiple_of(isa.group() * LANES), 0.0);
-        let plain = pack(weight, outputs, inputs, kernel, isa);
-        let mut conv = Self { inputs, outputs, kernel, stride, slope, isa, weights: Weights::Plain(plain), bias };
+        let weights = Weights::Plain(Vec::new());
+        let mut conv = Self { inputs, outputs, kernel, stride, slope, isa, weights, bias };
+        let may_be_whole = isa.is_coarse() && !conv.winograd() && outputs >= MANY;
+        if may_be_whole && let Some(whole) = whole::Weights::new(weight, outputs, inputs, kernel * kernel) {
+            conv.weights = Weights::Whole(whole);
+            return Ok(conv);
+        }
+        conv.weights = Weights::Plain(pack(weight, outputs, inputs, kernel, isa));
         if conv.winograd() && inputs * outputs <= KEPT_PAIRS {
             conv.weights = Weights::Transformed(conv.transformed());
         }
         Ok(conv)
     }
 
-    /// The maps of the channels of all `inputs` together. `residual`, of the result's size, is added after the activation.
+    /// The results of several images of any sizes: weights that one image has brought near serve the others.
     ///
     /// # Errors
-    /// Inputs of other sizes than each other or another number of channels than the weights.
-    pub fn forward(&self, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> anyhow::Result<Map> {
-        let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
+    /// Inputs of other sizes than each other or another number of channels than the weights; a residual of another size.
+    pub fn forward(&self, images: &[Image<'_, Map>], pool: &Arc<Pool>) -> anyhow::Result<Vec<Map>> {
+        let sizes = images.iter().map(|image| self.sizes(image)).collect::<anyhow::Result<Vec<_>>>()?;
+        let inputs = images.iter().zip(&sizes).map(|(image, (_, to))| {
+            let readable = |map: &&Map| if self.transforms(to) { Map::clone(map) } else { map.written_out() };
+            image.inputs.iter().map(readable).collect()
+        });
+        let inputs: Vec<Vec<Map>> = inputs.collect();
+        let residuals: Vec<_> = images.iter().map(|image| image.residual.map(Map::written_out)).collect();
+        let mut drafts: Vec<Draft> = sizes.iter().map(|(_, to)| Draft::new(*to, pool)).collect();
+        // Only convolutions in whole numbers ask for it.
+        let largest: Vec<_> = images.iter().map(|_| self.isa.is_coarse().then(|| AtomicU32::new(0))).collect();
+        let jobs = inputs.iter().zip(&residuals).zip(&sizes).zip(&mut drafts).zip(&largest);
+        let jobs = jobs.map(|((((inputs, residual), (from, to)), draft), largest)| Job {
+            planes: inputs.iter().flat_map(planes).collect(),
+            largest: inputs.iter().map(Map::largest).try_fold(0.0, |most, map| Some(larger_magnitude(most, map?))),
+            from: *from,
+            target: Target::new(
+                draft.values(),
+                *to,
+                residual.as_ref().map(Map::values),
+                self.slope,
+                largest.as_ref(),
+            ),
+        });
+        let (transformed, direct): (Vec<_>, Vec<_>) = jobs.partition(|job| self.transforms(&job.target.layout));
+        match &self.weights {
+            Weights::Transformed(weights) => self.tile_by_tile(&transformed, weights, pool),
+            Weights::Plain(weights) => {
+                self.group_by_group(&transformed, weights, pool);
+                self.directly(&direct, weights);
+            }
+            Weights::Whole(weights) => self.in_whole_numbers(&direct, weights, pool),
+        }
+        let finish = |(draft, largest): (Draft, Option<AtomicU32>)| match largest {
+            Some(largest) => draft.finish_with(f32::from_bits(largest.into_inner())),
+            None => draft.finish(),
+        };
+        Ok(drafts.into_iter().zip(largest).map(finish).collect())
+    }
+
+    /// The sizes of an image's input and result.
+    fn sizes(&self, Image { inputs, residual }: &Image<'_, Map>) -> anyhow::Result<(Layout, Layout)> {
+        let from = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
         let lanes = self.lanes();
         let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
-        let same = |l: Layout| (l.height, l.width, l.lanes) == (first.height, first.width, lanes);
+        let same = |l: Layout| (l.height, l.width, l.lanes) == (from.height, from.width, lanes);
         // Only the last of several may end within a block.
         let whole = inputs.iter().rev().skip(1).all(|map| map.layout().channels % lanes == 0);
-        let fits = channels == self.inputs && whole && first.width > 0 && inputs.iter().all(|map| same(map.layout()));
+        let fits = channels == self.inputs && whole && from.width > 0 && inputs.iter().all(|map| same(map.layout()));
         anyhow::ensure!(fits, "a convolution of {} channels got {channels}, or maps of different sizes", self.inputs);
-
-        let layout = Layout::new(self.outputs, first.height.div_ceil(self.stride), first.width.div_ceil(self.stride));
-        let residual = residual.map(Map::written_out);
-        anyhow::ensure!(residual.as_ref().is_none_or(|r| r.layout() == layout), "a residual of another size");
-        let mut draft = Draft::new(layout, pool);
-        let target = Target::new(draft.values(), layout, residual.as_ref().map(Map::values), self.slope);
-        match &self.weights {
-            Weights::Transformed(weights) => self.tile_by_tile(&doubled_planes(inputs), first, weights, &target, pool),
-            Weights::Plain(weights) if self.winograd() && worth_transforming(&layout) => {
-                self.group_by_group(&doubled_planes(inputs), first, weights, &target, pool);
-            }
-            Weights::Plain(weights) => {
-                let inputs: Vec<Map> = inputs.iter().map(|map| map.written_out()).collect();
-                let planes: Vec<&[f32]> = inputs.iter().flat_map(Map::planes).collect();
-                self.directly(&planes, first, weights, &target);
-            }
-        }
-        Ok(draft.finish())
+        let to = Layout::new(self.outputs, from.height.div_ceil(self.stride), from.width.div_ceil(self.stride));
+        anyhow::ensure!(residual.is_none_or(|r| r.layout() == to), "a residual of another size");
+        Ok((from, to))
     }
 
     fn lanes(&self) -> usize {
@@ -133,6 +184,13 @@ impl Conv {
         self.kernel == 3 && self.stride == 1 && self.lanes() == LANES
     }
 
+    /// Whether Winograd's method pays for a result of this size: by the image alone, so that its result does not depend on those
+    /// beside it.
+    fn transforms(&self, layout: &Layout) -> bool {
+        let pays = || POSITIONS * 3 * winograd::tiles(layout) < 2 * 9 * layout.height * layout.width;
+        matches!(self.weights, Weights::Transformed(_)) || (self.winograd() && pays())
+    }
+
     fn groups(&self) -> usize {
         self.outputs.div_ceil(self.isa.group() * LANES)
     }
@@ -140,7 +198,7 @@ impl Conv {
     /// The transformed weights of all groups.
     fn transformed(&self) -> Vec<f32> {
         let Weights::Plain(plain) = &self.weights else { return Vec::new() };
-        let mut to = vec![0.0; plain.len() / 9 * POSITIONS];
+        let mut to = pages::zeros(plain.len() / 9 * POSITIONS);
         let (length, plain_length) = (to.len() / self.groups(), plain.len() / self.groups());
         let groups = to.par_chunks_mut(length).zip(plain.par_chunks(plain_length));
         // SAFETY: the instruction set was detected.
@@ -149,59 +207,50 @@ impl Conv {
     }
 
     /// For few channels on large maps: a task takes some tiles through the whole method, for all channels.
-    fn tile_by_tile(&self, planes: &[Plane<'_>], from: Layout, weights: &[f32], target: &Target<'_>, pool: &Arc<Pool>) {
-        let (channels, isa) = (planes.len() * LANES, self.isa);
-        let most = self.round_up_to_rounds(CACHED / (POSITIONS * (channels + isa.group() * LANES)));
-        let tasks: Vec<_> = tile::split(winograd::tiles(&from), most).collect();
-        tasks.into_par_iter().for_each(|(first, count)| {
+    fn tile_by_tile(&self, jobs: &[Job<'_>], weights: &[f32], pool: &Arc<Pool>) {
+        let (channels, isa) = (self.inputs.next_multiple_of(LANES), self.isa);
+        let most = self.rounds_of(CACHED / (POSITIONS * (channels + isa.group() * LANES)));
+        let rounds: Vec<Vec<Round<'_>>> = jobs.iter().map(|job| Round::all_of(job, isa).collect()).collect();
+        let tasks: Vec<&[Round<'_>]> = rounds.iter().flat_map(|rounds| tile::split(rounds.len(), most).map(|(first, count)| &rounds[first..][..count])).collect();
+        tasks.into_par_iter().with_max_len(1).for_each(|rounds| {
+            let count = rounds.iter().map(|round| round.count).sum();
             let mut memory = pool.take(POSITIONS * channels * count);
             let mut sums = pool.take(self.sums(count));
-            for (before, n) in tile::split(count, isa.pixels()) {
-                let to = &mut memory.values[POSITIONS * channels * before..];
+            for (round, to) in with_room(rounds, POSITIONS * channels, &mut memory.values) {
                 // SAFETY: the instruction set was detected.
-                unsafe { winograd::transform_inputs(isa, planes, &from, first + before, n, to) };
+                unsafe { winograd::transform_inputs(isa, round, to) };
             }
-            let tiles = Tiles { values: &memory.values, first, count, channels };
+            let tiles = Tiles { values: &memory.values, rounds };
             for (group, weights) in weights.chunks_exact(weights.len() / self.groups()).enumerate() {
                 let weights = GroupWeights::Transformed(weights);
                 // SAFETY: the instruction set was detected, and each task writes its own tiles.
-                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, target, &mut sums.values) };
+                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, &mut sums.values) };
             }
         });
     }
 
-    /// For many channels on small maps: all tiles are transformed first, then a task takes a group of output channels.
-    fn group_by_group(
-        &self,
-        planes: &[Plane<'_>],
-        from: Layout,
-        weights: &[f32],
-        target: &Target<'_>,
-        pool: &Arc<Pool>,
-    ) {
-        let (channels, isa) = (planes.len() * LANES, self.isa);
-        let most = self.round_up_to_rounds((SHARED / (POSITIONS * channels)).min(MOST_SUMS));
-        for (first, count) in tile::split(winograd::tiles(&from), most) {
+    /// For many channels on small maps: tiles are transformed first, then a task takes a group of output channels.
+    fn group_by_group(&self, jobs: &[Job<'_>], weights: &[f32], pool: &Arc<Pool>) {
+        let (channels, isa) = (self.inputs.next_multiple_of(LANES), self.isa);
+        let most = self.rounds_of((SHARED / (POSITIONS * channels)).min(MOST_SUMS));
+        let rounds: Vec<Round<'_>> = jobs.iter().flat_map(|job| Round::all_of(job, isa)).collect();
+        for (first, count) in tile::split(rounds.len(), most) {
+            let rounds = &rounds[first..][..count];
+            let count = rounds.iter().map(|round| round.count).sum();
             let mut memory = pool.take(POSITIONS * channels * count);
-            let mut rest = &mut memory.values[..];
-            let mut rounds = Vec::new();
-            for (before, n) in tile::split(count, isa.pixels()) {
-                let (round, after) = std::mem::take(&mut rest).split_at_mut(POSITIONS * channels * n);
-                rounds.push((first + before, n, round));
-                rest = after;
-            }
-            rounds.into_par_iter().for_each(|(first, n, to)| {
+            let each = with_room(rounds, POSITIONS * channels, &mut memory.values);
+            each.into_par_iter().with_max_len(1).for_each(|(round, to)| {
                 // SAFETY: the instruction set was detected.
-                unsafe { winograd::transform_inputs(isa, planes, &from, first, n, to) };
+                unsafe { winograd::transform_inputs(isa, round, to) };
             });
-            let tiles = Tiles { values: &memory.values, first, count, channels };
-            let groups = weights.par_chunks_exact(weights.len() / self.groups()).enumerate();
+            let tiles = Tiles { values: &memory.values, rounds };
+            let groups = weights.par_chunks_exact(weights.len() / self.groups()).enumerate().with_max_len(1);
             groups.for_each(|(group, plain)| {
                 let mut room = pool.take(plain.len() / 9 * 6);
                 let mut sums = pool.take(self.sums(count));
                 let weights = GroupWeights::Plain(plain, &mut room.values);
                 // SAFETY: the instruction set was detected, and each task writes its own channels.
-                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, target, &mut sums.values) };
+                unsafe { winograd::multiply(isa, &tiles, weights, &self.bias, group, &mut sums.values) };
             });
         }
     }
@@ -211,38 +260,55 @@ impl Conv {
         POSITIONS * tiles * self.isa.group() * LANES
     }
 
-    /// At least two whole rounds of tiles.
-    fn round_up_to_rounds(&self, tiles: usize) -> usize {
-        (tiles / self.isa.pixels()).max(2) * self.isa.pixels()
+    /// Rounds of so many tiles; at least two.
+    fn rounds_of(&self, tiles: usize) -> usize {
+        (tiles / self.isa.pixels()).max(2)
     }
 
     /// A task takes a group of output channels on some rows.
-    fn directly(&self, planes: &[&[f32]], from: Layout, weights: &[f32], target: &Target<'_>) {
+    fn directly(&self, jobs: &[Job<'_>], weights: &[f32]) {
         let Self { kernel, stride, isa, .. } = *self;
-        let operands = Operands { inputs: planes, layout: from, weights, bias: &self.bias, kernel, stride };
-        let row = planes.len() * from.pitch() * from.lanes * stride;
-        let rows: Vec<_> = tile::split(target.layout.height, (CACHED / row).max(1)).collect();
-        let groups = self.groups();
-        (0..rows.len() * groups).into_par_iter().for_each(|task| {
-            let (first, count) = rows[task / groups];
-            // SAFETY: `forward` checked the sizes; each task writes its own rows and channels; the instruction set was detected.
-            unsafe { operands.rows(target, task % groups, first..first + count, isa) };
+        let parts = jobs.iter().flat_map(|job| {
+            let row = job.planes.len() * job.from.pitch() * job.from.lanes * stride;
+            let operands = move || Operands { job, weights, bias: &self.bias, kernel, stride };
+            tile::split(job.target.layout.height, (CACHED / row).max(1)).map(move |rows| (operands(), rows))
         });
+        let parts: Vec<(Operands<'_>, (usize, usize))> = parts.collect();
+        let groups = self.groups();
+        // What is larger is gone through once.
+        let by_group = weights.len() > jobs.iter().map(|job| job.planes.len() * job.from.plane()).sum();
+        (0..parts.len() * groups).into_par_iter().with_max_len(1).for_each(|task| {
+            let (part, group) =
+                if by_group { (task % parts.len(), task / parts.len()) } else { (task / groups, task % groups) };
+            let (operands, (first, count)) = &parts[part];
+            // SAFETY: `sizes` checked these; each task writes its own rows and channels; the instruction set was detected.
+            unsafe { operands.rows(group, *first..first + count, isa) };
+        });
+    }
+
+    /// A task takes some groups of output channels on some rows.
+    fn in_whole_numbers(&self, jobs: &[Job<'_>], weights: &whole::Weights, pool: &Arc<Pool>) {
+        let Self { kernel, stride, .. } = *self;
+        let operands = |job| whole::Operands { job, weights, bias: &self.bias, kernel, stride };
+        let tasks: Vec<_> = jobs.iter().flat_map(|job| operands(job).tasks()).collect();
+        // SAFETY: `sizes` checked these; each task writes its own rows and channels; the instructions were detected.
+        tasks.into_par_iter().with_max_len(1).for_each(|task| unsafe { task.run(pool) });
     }
 }
 
-/// The planes of all maps, for what can read pixels twice.
-fn doubled_planes<'a>(inputs: &[&'a Map]) -> Vec<Plane<'a>> {
-    let planes = |map: &&'a Map| {
-        let map = *map;
-        map.planes().map(move |values| Plane { values, doubled: map.is_doubled() })
-    };
-    inputs.iter().flat_map(planes).collect()
+/// The planes as they lie in memory.
+fn planes(map: &Map) -> impl Iterator<Item = Plane<'_>> {
+    map.planes().map(move |values| Plane { values, doubled: map.is_doubled() })
 }
 
-/// Whether transforming the weights anew pays: products of a tile and the transform against those of its pixels.
-fn worth_transforming(layout: &Layout) -> bool {
-    3 * (110 + POSITIONS * winograd::tiles(layout)) < 2 * 9 * layout.height * layout.width
+/// Each round with its part of `values`, so many for each tile.
+fn with_room<'a, 'b>(rounds: &'a [Round<'b>], of_tile: usize, mut values: &'a mut [f32]) -> Vec<(&'a Round<'b>, &'a mut [f32])> {
+    let part = |round: &'a Round<'b>| {
+        let (own, rest) = std::mem::take(&mut values).split_at_mut(of_tile * round.count);
+        values = rest;
+        (round, own)
+    };
+    rounds.iter().map(part).collect()
 }
 
 /// `[out, in, kernel, kernel]` as [`Weights::Plain`].
@@ -251,7 +317,7 @@ fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: Isa) 
     let width = isa.group() * LANES;
     let taps = kernel * kernel;
     let length = outputs.div_ceil(width) * inputs.next_multiple_of(lanes) * taps * width;
-    let mut packed = vec![0.0; length];
+    let mut packed = pages::zeros(length);
     let group_length = inputs.next_multiple_of(lanes) * taps * width;
     packed.par_chunks_exact_mut(group_length).enumerate().for_each(|(group, to)| {
         for output in group * width..outputs.min((group + 1) * width) {

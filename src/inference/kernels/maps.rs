@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::pages::zeros;
 use super::simd::LANES;
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
@@ -25,7 +26,7 @@ impl Pool {
         let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
         let reused = best.map(|i| free.swap_remove(i));
         drop(free);
-        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
+        Buffer { values: reused.unwrap_or_else(|| zeros(length)), pool: self.clone() }
     }
 
     fn give(&self, values: Vec<f32>) {
@@ -107,6 +108,8 @@ pub struct Map {
     layout: Layout,
     /// Every pixel stands for 2×2.
     doubled: bool,
+    /// The largest magnitude, where that is known.
+    largest: Option<f32>,
     memory: Arc<Buffer>,
 }
 
@@ -137,7 +140,12 @@ impl Draft {
     }
 
     pub fn finish(self) -> Map {
-        Map { layout: self.layout, doubled: false, memory: Arc::new(self.memory) }
+        Map { layout: self.layout, doubled: false, largest: None, memory: Arc::new(self.memory) }
+    }
+
+    /// The same, where the largest magnitude is known.
+    pub fn finish_with(self, largest: f32) -> Map {
+        Map { largest: Some(largest), ..self.finish() }
     }
 }
 
@@ -184,6 +192,11 @@ impl Map {
         Self { doubled: true, ..self.written_out() }
     }
 
+    /// The largest magnitude, where that is known; not a number where a value is not.
+    pub fn largest(&self) -> Option<f32> {
+        self.largest
+    }
+
     /// Whether the memory has each pixel once for 2×2.
     pub fn is_doubled(&self) -> bool {
         self.doubled
@@ -191,7 +204,10 @@ impl Map {
 
     /// The maps whose memory has every pixel; a copy where that is not so.
     pub fn written_out(&self) -> Self {
-        if self.doubled { Self { doubled: false, ..self.clone() }.doubled_copy() } else { self.clone() }
+        if !self.doubled {
+            return self.clone();
+        }
+        Self { largest: self.largest, ..Self { doubled: false, ..self.clone() }.doubled_copy() }
     }
 
     /// The planes as they lie in memory.

@@ -5,6 +5,13 @@ use std::ops::{Add, Mul, Sub};
 /// Channels in a block of the feature maps' layout, and lanes of a [`Lanes`].
 pub const LANES: usize = 16;
 
+/// The larger of a magnitude and that of `b`. As whole numbers, magnitudes have the same order, and what is not a number comes
+/// last.
+#[inline(always)]
+pub fn larger_magnitude(magnitude: f32, b: f32) -> f32 {
+    f32::from_bits(magnitude.to_bits().max(b.abs().to_bits()))
+}
+
 /// Sixteen f32. The operations must be inlined into a function that has the instruction set enabled.
 pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// Pixels whose sums, for one step of output channels, fit the registers.
@@ -27,8 +34,24 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     #[inline(always)]
     fn prefetch(_from: *const f32) {}
 
+    /// The same of values that will be written.
+    #[inline(always)]
+    fn prefetch_to_write(_to: *const f32) {}
+
     /// The larger of each; not a number where `other` is.
     fn max(self, other: Self) -> Self;
+
+    /// The larger of each, where this is a magnitude and `other` of any sign; not a number where either is not.
+    fn larger_magnitude(self, other: Self) -> Self;
+
+    /// The largest of magnitudes.
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let mut values = [0.0_f32; LANES];
+        // SAFETY: there is room for sixteen values.
+        unsafe { self.store(values.as_mut_ptr()) };
+        values.into_iter().fold(0.0, larger_magnitude)
+    }
 }
 
 /// The portable form; the compiler makes vectors of it where it can.
@@ -63,6 +86,11 @@ impl Lanes for Portable {
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         lane_by_lane(self, other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn larger_magnitude(self, other: Self) -> Self {
+        lane_by_lane(self, other, larger_magnitude)
     }
 }
 
@@ -111,6 +139,15 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub struct Avx2(__m256, __m256);
 
+    impl Avx512 {
+        /// Sixteen whole numbers as f32.
+        #[inline(always)]
+        pub fn from_whole(values: __m512i) -> Self {
+            // SAFETY: `Avx512` is only used where AVX-512F was detected.
+            Self(unsafe { _mm512_cvtepi32_ps(values) })
+        }
+    }
+
     impl Lanes for Avx512 {
         const PIXELS: usize = 14;
 
@@ -145,9 +182,24 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn prefetch_to_write(to: *const f32) {
+            // SAFETY: as above; prefetching never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+        }
+
+        #[inline(always)]
         fn max(self, other: Self) -> Self {
             // SAFETY: as above.
             Self(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn larger_magnitude(self, other: Self) -> Self {
+            // SAFETY: as above.
+            Self(unsafe {
+                let magnitude = _mm512_and_si512(_mm512_castps_si512(other.0), _mm512_set1_epi32(i32::MAX));
+                _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(self.0), magnitude))
+            })
         }
     }
 
@@ -199,6 +251,16 @@ mod x86 {
         fn max(self, other: Self) -> Self {
             // SAFETY: as above.
             unsafe { Self(_mm256_max_ps(self.0, other.0), _mm256_max_ps(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn larger_magnitude(self, other: Self) -> Self {
+            // SAFETY: as above.
+            let half = |a, b| unsafe {
+                let magnitude = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(i32::MAX));
+                _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), magnitude))
+            };
+            Self(half(self.0, other.0), half(self.1, other.1))
         }
     }
 

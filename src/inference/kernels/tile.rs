@@ -1,6 +1,7 @@
 //! The inner loop of every convolution here: a few pixels × a few blocks of output channels, kept in registers.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::maps::Layout;
 use super::simd::{LANES, Lanes};
@@ -34,6 +35,25 @@ pub unsafe fn accumulate<L: Lanes, const V: usize, const N: usize, const STEP: u
     }
 }
 
+/// An image on its way through a convolution.
+pub struct Job<'a> {
+    /// Of all blocks of input channels.
+    pub planes: Vec<Plane<'a>>,
+    /// The largest magnitude in all of them, where that is known.
+    pub largest: Option<f32>,
+    /// The input's size, doubled planes counted in full.
+    pub from: Layout,
+    pub target: Target<'a>,
+}
+
+/// A plane of a block of channels as it lies in memory.
+#[derive(Clone, Copy)]
+pub struct Plane<'a> {
+    pub values: &'a [f32],
+    /// Every pixel stands for 2×2 of the maps that the convolution sees.
+    pub doubled: bool,
+}
+
 /// Where results go, shared by tasks that write different pixels or channels.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
@@ -43,6 +63,8 @@ pub struct Target<'a> {
     residual: Option<*const f32>,
     /// What negative sums are multiplied with: 1 for no activation, 0 for a ReLU.
     slope: f32,
+    /// The bits of the largest magnitude that was written, where that is asked for.
+    largest: Option<&'a AtomicU32>,
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
@@ -54,23 +76,41 @@ unsafe impl Sync for Target<'_> {}
 impl<'a> Target<'a> {
     /// # Panics
     /// Where the slices are not as long as the layout says.
-    pub fn new(values: &'a mut [f32], layout: Layout, residual: Option<&'a [f32]>, slope: f32) -> Self {
+    pub fn new(
+        values: &'a mut [f32],
+        layout: Layout,
+        residual: Option<&'a [f32]>,
+        slope: f32,
+        largest: Option<&'a AtomicU32>,
+    ) -> Self {
         assert!(values.len() == layout.total() && residual.is_none_or(|r| r.len() == layout.total()));
         Self {
             start: values.as_mut_ptr(),
             layout,
             residual: residual.map(<[f32]>::as_ptr),
             slope,
+            largest,
             lifetime: PhantomData,
         }
     }
 
-    /// Writes the activation of `sum` (+ residual) to the pixel at (`y`, `x`) of a block.
+    /// Asks for what [`Self::write`] of this pixel will touch, which mostly lies in no near cache.
+    #[inline(always)]
+    pub fn prefetch<L: Lanes>(&self, block: usize, y: usize, x: usize) {
+        let at = block * self.layout.plane() + self.layout.at(y, x);
+        L::prefetch_to_write(self.start.wrapping_add(at));
+        if let Some(residual) = self.residual {
+            L::prefetch(residual.wrapping_add(at));
+        }
+    }
+
+    /// Writes the activation of `sum` (+ residual) to the pixel at (`y`, `x`) of a block, and puts what it is in `most` where that is
+    /// larger.
     ///
     /// # Safety
     /// The block, row and column are inside the layout, and no other task touches them.
     #[inline(always)]
-    pub unsafe fn write<L: Lanes>(&self, sum: L, block: usize, y: usize, x: usize) {
+    pub unsafe fn write<L: Lanes>(&self, sum: L, block: usize, y: usize, x: usize, most: &mut L) {
         let at = block * self.layout.plane() + self.layout.at(y, x);
         let mut value = sum.max(sum * L::splat(self.slope));
         // SAFETY: `at` is the first of sixteen values inside the slices, whose lengths `new` checked.
@@ -79,6 +119,15 @@ impl<'a> Target<'a> {
                 value = value + L::load(residual.add(at));
             }
             value.store(self.start.add(at));
+        }
+        *most = most.larger_magnitude(value);
+    }
+
+    /// Tells the largest magnitudes that were written.
+    #[inline(always)]
+    pub fn tell<L: Lanes>(&self, most: L) {
+        if let Some(largest) = self.largest {
+            largest.fetch_max(most.largest().to_bits(), Ordering::Relaxed);
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::isa::{Isa, on_isa};
 use super::maps::Layout;
 use super::simd::{LANES, Lanes};
-use super::tile::{Sums, Target, accumulate, split, with_count};
+use super::tile::{Job, Sums, Target, accumulate, split, with_count};
 
 /// Outputs of a tile on each side.
 const TILE: usize = 4;
@@ -25,22 +25,26 @@ fn tiles_across(layout: &Layout) -> usize {
     layout.width.div_ceil(TILE)
 }
 
-/// A plane of sixteen channels as it lies in memory.
+/// Consecutive tiles of an image, at most [`Isa::pixels`], which go through the method together.
 #[derive(Clone, Copy)]
-pub struct Plane<'a> {
-    pub values: &'a [f32],
-    /// Every pixel stands for 2×2 of the maps that the convolution sees.
-    pub doubled: bool,
-}
-
-/// Consecutive tiles, transformed: rounds of at most [`Isa::pixels`] tiles as [`split`] cuts them, each
-/// `[6, channels / 16, 6, tiles of the round, 16]`: position 6·y + x is found under y and x.
-pub struct Tiles<'a> {
-    pub values: &'a [f32],
+pub struct Round<'a> {
+    pub job: &'a Job<'a>,
     pub first: usize,
     pub count: usize,
-    /// A multiple of sixteen.
-    pub channels: usize,
+}
+
+impl<'a> Round<'a> {
+    /// Those of all of an image's tiles.
+    pub fn all_of(job: &'a Job<'a>, isa: Isa) -> impl Iterator<Item = Self> {
+        split(tiles(&job.from), isa.pixels()).map(move |(first, count)| Self { job, first, count })
+    }
+}
+
+/// Rounds of images of the same channels, transformed, one after the other: each `[6, channels / 16, 6, tiles of the round, 16]`,
+/// where position 6·y + x is found under y and x.
+pub struct Tiles<'a> {
+    pub values: &'a [f32],
+    pub rounds: &'a [Round<'a>],
 }
 
 /// The weights of a group of output channels.
@@ -58,15 +62,15 @@ on_isa! {
 }
 
 on_isa! {
-    /// Transforms the tiles of a round, of all planes of maps of the size `layout`, to `[6, planes, 6, count, 16]`.
-    fn transform_inputs = round(planes: &[Plane<'_>], layout: &Layout, first: usize, count: usize, to: &mut [f32])
+    /// Transforms the tiles of a round, of all planes, to `[6, planes, 6, count, 16]`.
+    fn transform_inputs = transform(round: &Round<'_>, to: &mut [f32])
 }
 
 on_isa! {
     /// Multiplies tiles by the weights of a group and writes the resulting pixels of the group's channels.
-    /// `bias` is `[out]`, complete to whole groups; `sums` has room for 36 · count · V · 16 values.
+    /// `bias` is `[out]`, complete to whole groups; `sums` has room for 36 · V · 16 values a tile.
     fn multiply = products(
-        tiles: &Tiles<'_>, weights: GroupWeights<'_>, bias: &[f32], group: usize, target: &Target<'_>, sums: &mut [f32],
+        tiles: &Tiles<'_>, weights: GroupWeights<'_>, bias: &[f32], group: usize, sums: &mut [f32],
     )
 }
 
@@ -111,13 +115,8 @@ unsafe fn row_of_weights<L: Lanes, const V: usize>(plain: &[f32], y: usize, to: 
 /// # Safety
 /// The lanes' instruction set is enabled.
 #[inline(always)]
-unsafe fn round<L: Lanes, const V: usize>(
-    planes: &[Plane<'_>],
-    layout: &Layout,
-    first: usize,
-    count: usize,
-    to: &mut [f32],
-) {
+unsafe fn transform<L: Lanes, const V: usize>(round: &Round<'_>, to: &mut [f32]) {
+    let Round { job: Job { planes, from: layout, .. }, first, count } = *round;
     let halved = Layout::new(layout.channels, layout.height / 2, layout.width / 2);
     assert!(first + count <= tiles(layout) && to.len() >= POSITIONS * planes.len() * count * LANES);
     let across = tiles_across(layout);
@@ -178,20 +177,29 @@ unsafe fn tile<L: Lanes, const SCALE: usize>(
 }
 
 /// # Safety
-/// The lanes' instruction set is enabled; the tiles and the group are inside the target and no other task writes them.
+/// The lanes' instruction set is enabled; the tiles and the group are inside the targets and no other task writes them.
 #[inline(always)]
 unsafe fn products<L: Lanes, const V: usize>(
     tiles: &Tiles<'_>,
     mut weights: GroupWeights<'_>,
     bias: &[f32],
     group: usize,
-    target: &Target<'_>,
     sums: &mut [f32],
 ) {
-    let Tiles { values, first, count, channels } = *tiles;
-    let width = V * LANES;
+    let Tiles { values, rounds } = *tiles;
+    let Some(channels) = rounds.first().map(|round| round.job.planes.len() * LANES) else { return };
+    let (width, count) = (V * LANES, rounds.iter().map(|round| round.count).sum::<usize>());
     let row_length = SIDE * channels * width;
     assert!(values.len() >= POSITIONS * channels * count && sums.len() >= POSITIONS * count * width);
+    assert!(rounds.iter().all(|round| round.count <= L::PIXELS && round.job.planes.len() * LANES == channels));
+    // With each round the tiles before it.
+    let rounds = || {
+        rounds.iter().scan(0, |next, round| {
+            let before = *next;
+            *next += round.count;
+            Some((before, round))
+        })
+    };
     for y in 0..SIDE {
         let row = match &mut weights {
             GroupWeights::Transformed(all) => &all[y * row_length..][..row_length],
@@ -202,7 +210,8 @@ unsafe fn products<L: Lanes, const V: usize>(
             }
         };
         for x in 0..SIDE {
-            for (before, n) in split(count, L::PIXELS) {
+            for (before, round) in rounds() {
+                let n = round.count;
                 // SAFETY: the assertions above: a round begins after the `before` tiles of those ahead of it.
                 unsafe {
                     let from = (POSITIONS * before + y * SIDE * n) * channels + x * n * LANES;
@@ -214,16 +223,19 @@ unsafe fn products<L: Lanes, const V: usize>(
             }
         }
     }
-    for (before, n) in split(count, L::PIXELS) {
-        for i in 0..n {
+    for (before, Round { job, first, count: n }) in rounds() {
+        let mut most = L::splat(0.0);
+        for i in 0..*n {
             for v in 0..V {
+                prefetch_tile::<L>(group * V + v, first + i + 1, &job.target);
                 let (from, block) = (&sums[(POSITIONS * before + i) * width + v * LANES..], group * V + v);
                 // SAFETY: this function's contract; the sums of the round are `n · width` values apart.
                 unsafe {
-                    output::<L>(from.as_ptr(), n * width, &bias[block * LANES..], block, first + before + i, target)
+                    output::<L>(from.as_ptr(), n * width, &bias[block * LANES..], block, first + i, &job.target, &mut most)
                 };
             }
         }
+        job.target.tell(most);
     }
 }
 
@@ -264,6 +276,7 @@ unsafe fn output<L: Lanes>(
     block: usize,
     tile: usize,
     target: &Target<'_>,
+    most: &mut L,
 ) {
     let layout = &target.layout;
     if block >= layout.blocks() {
@@ -285,9 +298,19 @@ unsafe fn output<L: Lanes>(
         for (x, value) in output_1d(across(&columns, y)).iter().enumerate() {
             if ty * TILE + y < layout.height && tx * TILE + x < layout.width {
                 // SAFETY: the pixel is in the maps; this function's contract.
-                unsafe { target.write(*value + bias, block, ty * TILE + y, tx * TILE + x) };
+                unsafe { target.write(*value + bias, block, ty * TILE + y, tx * TILE + x, most) };
             }
         }
+    }
+}
+
+/// Asks for what [`output`] of this tile will touch; of one that is not in the maps for something of no use.
+#[inline(always)]
+fn prefetch_tile<L: Lanes>(block: usize, tile: usize, target: &Target<'_>) {
+    let across = tiles_across(&target.layout);
+    let (ty, tx) = (tile / across, tile % across);
+    for (y, x) in (0..TILE).flat_map(|y| (0..TILE).map(move |x| (y, x))) {
+        target.prefetch::<L>(block, ty * TILE + y, tx * TILE + x);
     }
 }
 

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::maps::{Draft as PlainDraft, Layout as PlainLayout, Map as PlainMap, Pool};
+use super::Image;
 use super::simd::LANES;
+use super::whole::{rounded, step_of};
 use tiles::{Configured, SIDE, Steps};
 
 mod maps;
@@ -51,15 +53,6 @@ pub struct Conv {
     /// What the sums are multiplied with; complete to whole groups, as the bias.
     scale: Vec<f32>,
     bias: Vec<f32>,
-}
-
-/// What a convolution does to one image.
-#[derive(Clone)]
-pub struct Image<'a> {
-    /// The maps of the channels of all of them together.
-    pub inputs: Vec<&'a Map>,
-    /// Of the result's size; added after the activation.
-    pub residual: Option<&'a Map>,
 }
 
 /// An image on its way through a convolution.
@@ -104,7 +97,9 @@ impl Conv {
             values.resize(outputs.next_multiple_of(GROUP), 0.0);
             values
         };
-        let (scale, bias) = (weight.chunks_exact(inputs * kernel * kernel).map(scale_of), padded(bias.to_vec()));
+        // The number of steps is a bf16, and nothing is rounded.
+        let scale = |row: &[f32]| step_of(row).unwrap_or(1.0);
+        let (scale, bias) = (weight.chunks_exact(inputs * kernel * kernel).map(scale), padded(bias.to_vec()));
         let scale = padded(scale.collect());
         if grey {
             let weights = pack(&maps::grey_weights(weight), &scale, outputs, DEPTH, 1);
@@ -118,10 +113,10 @@ impl Conv {
     ///
     /// # Errors
     /// Inputs of other sizes than each other or another number of channels than the weights; outputs that are no multiple of 32.
-    pub fn forward(&self, images: &[Image<'_>], pool: &Arc<Pool>) -> anyhow::Result<Vec<Map>> {
+    pub fn forward(&self, images: &[Image<'_, Map>], pool: &Arc<Pool>) -> anyhow::Result<Vec<Map>> {
         anyhow::ensure!(self.outputs.is_multiple_of(DEPTH), "maps of {} channels in bf16", self.outputs);
         let layouts = self.layouts(images)?;
-        let fits = |(image, layout): (&Image<'_>, &Layout)| image.residual.is_none_or(|r| r.layout() == *layout);
+        let fits = |(image, layout): (&Image<'_, Map>, &Layout)| image.residual.is_none_or(|r| r.layout() == *layout);
         anyhow::ensure!(images.iter().zip(&layouts).all(fits), "a residual of another size");
         let mut drafts: Vec<Draft> = layouts.iter().map(|layout| Draft::new(*layout, pool)).collect();
         let targets = drafts.iter_mut().zip(&layouts).zip(images).map(|((draft, layout), image)| {
@@ -136,7 +131,7 @@ impl Conv {
     ///
     /// # Errors
     /// As [`Self::forward`], with any number of outputs; a residual.
-    pub fn forward_f32(&self, images: &[Image<'_>], pool: &Arc<Pool>) -> anyhow::Result<Vec<PlainMap>> {
+    pub fn forward_f32(&self, images: &[Image<'_, Map>], pool: &Arc<Pool>) -> anyhow::Result<Vec<PlainMap>> {
         anyhow::ensure!(images.iter().all(|image| image.residual.is_none()), "a residual of maps in f32");
         let layouts = self.layouts(images)?;
         let plain = |layout: &Layout| PlainLayout::new(self.outputs, layout.height, layout.width);
@@ -149,8 +144,8 @@ impl Conv {
     }
 
     /// The results', of inputs that fit.
-    fn layouts(&self, images: &[Image<'_>]) -> anyhow::Result<Vec<Layout>> {
-        let layout = |Image { inputs, .. }: &Image<'_>| {
+    fn layouts(&self, images: &[Image<'_, Map>]) -> anyhow::Result<Vec<Layout>> {
+        let layout = |Image { inputs, .. }: &Image<'_, Map>| {
             let first = inputs.first().map_or(Layout::new(0, 0, 0), |map| map.layout());
             let channels: usize = inputs.iter().map(|map| map.layout().channels).sum();
             let whole = |l: Layout| self.inputs == 1 || l.channels.is_multiple_of(DEPTH);
@@ -167,7 +162,7 @@ impl Conv {
     }
 
     /// A task takes a group of output channels on some segments of an image.
-    fn run(&self, images: &[Image<'_>], layouts: &[Layout], targets: Vec<Target<'_>>) {
+    fn run(&self, images: &[Image<'_, Map>], layouts: &[Layout], targets: Vec<Target<'_>>) {
         let jobs = images.iter().zip(layouts).zip(targets).map(|((image, layout), target)| {
             let segments = self.segments(image.inputs[0].layout(), *layout);
             let grey = image.inputs[0].grey();
@@ -183,7 +178,7 @@ impl Conv {
         // What is larger is gone through once.
         let pairs: usize = jobs.iter().map(|job| job.segments.len().div_ceil(2)).sum();
         let by_group = size_of_val(&*self.weights) > pairs * bytes_of_pair;
-        (0..parts.len() * groups).into_par_iter().for_each(|task| {
+        (0..parts.len() * groups).into_par_iter().with_max_len(1).for_each(|task| {
             let (part, group) =
                 if by_group { (task % parts.len(), task / parts.len()) } else { (task / groups, task % groups) };
             let (job, segments) = parts[part];
@@ -247,23 +242,6 @@ impl Conv {
         };
         (0..to.height).flat_map(|y| (0..to.width).step_by(SIDE).map(move |x| segment(y, x))).collect()
     }
-}
-
-/// The step of an output channel's weights where they have 8 bits, as those of weights files mostly: the number of steps then is
-/// a bf16, and nothing is rounded. Else 1.
-fn scale_of(weights: &[f32]) -> f32 {
-    let step = weights.iter().fold(0.0, |most: f32, weight| most.max(weight.abs())) / 127.0;
-    // Multiplying is off by less than a rounding, as what is whole is known to be.
-    let steps = 1.0 / step;
-    let is_whole = |weight: &f32| (weight * steps - rounded(weight * steps)).abs() < 1e-3;
-    if steps.is_finite() && weights.iter().all(is_whole) { step } else { 1.0 }
-}
-
-/// The nearest whole number, of numbers below 2²²: without the call that `round` is where the compiler may not use newer
-/// instructions.
-fn rounded(value: f32) -> f32 {
-    const BEYOND_FRACTIONS: f32 = 1.5 * (1 << 23) as f32;
-    (value + BEYOND_FRACTIONS) - BEYOND_FRACTIONS
 }
 
 /// `[out, in, taps]` in steps of the scales as `[group, in / 32, taps, 2]` tiles; `outputs` is completed to whole groups with zeros.

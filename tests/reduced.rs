@@ -1,0 +1,168 @@
+//! Reduced precision on the CPU: convolutions in whole numbers are as near the definition as their steps allow, and what runs is
+//! said. Skipped in words where the processor has no such instructions. Matrix units have their own tests (`bf16.rs`).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mammoscope::inference::kernels::bf16;
+use mammoscope::inference::kernels::{Conv, Image, Isa, Map, Pool, bf16_peak_gflops};
+use mammoscope::inference::weights::Source;
+use mammoscope::inference::yolov3::Yolov3;
+use mammoscope::inference::{self, Backend, DeviceChoice, ModelOptions, Precision};
+use mammoscope::pipeline::Cancel;
+
+use crate::bf16::in_8_bits;
+use crate::gpu::check_close;
+use crate::kernels::{Case, case, defined};
+use crate::random_weights::{image, tensor, unetpp_file, yolov3_file};
+
+fn coarse() -> Option<Isa> {
+    let isa = Isa::coarse();
+    if isa.is_none() {
+        println!("skipped: this processor has no AVX-512 VNNI");
+    }
+    isa
+}
+
+const CASES: [Case; 6] = [
+    case(&[32], 32, 1, 1, (5, 7)),
+    case(&[64], 70, 1, 1, (20, 29)),
+    case(&[16, 32], 40, 1, 2, (6, 15)),
+    case(&[16], 33, 3, 2, (11, 17)),
+    Case { slope: 1.0, residual: true, ..case(&[128], 96, 3, 2, (40, 61)) },
+    Case { slope: 0.0, residual: true, ..case(&[320], 320, 1, 1, (1, 1)) },
+];
+
+/// Of one image.
+fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> Vec<f32> {
+    conv.forward(&[Image { inputs: inputs.to_vec(), residual }], pool).unwrap()[0].to_rows()
+}
+
+#[test]
+fn whole_numbers_equal_the_definition_but_for_their_steps() {
+    let Some(isa) = coarse() else { return };
+    let pool = Arc::<Pool>::default();
+    for (number, case) in CASES.iter().enumerate() {
+        let (height, width) = case.size;
+        let inputs: usize = case.inputs.iter().sum();
+        let part = |i: usize| tensor(&format!("x{number}.{i}.weight"), &[1, case.inputs[i], height, width]);
+        let parts: Vec<Vec<f32>> = (0..case.inputs.len()).map(part).collect();
+        let shape = [case.outputs, inputs, case.kernel, case.kernel];
+        let weight = in_8_bits(tensor(&format!("w{number}.weight"), &shape), case.outputs);
+        let bias = tensor(&format!("b{number}"), &[case.outputs]);
+        let size = [case.outputs, height.div_ceil(case.stride), width.div_ceil(case.stride)];
+        let mut wanted = defined(&parts.concat(), [inputs, height, width], &weight, case, &bias);
+        let residual = case.residual.then(|| tensor("residual", &[1, wanted.len()]));
+        for (value, added) in wanted.iter_mut().zip(residual.iter().flatten()) {
+            *value += added;
+        }
+        let rms = (wanted.iter().map(|v| v * v).sum::<f32>() / wanted.len() as f32).sqrt();
+        let conv =
+            Conv::new([case.outputs, inputs, case.kernel], case.stride, &weight, &bias, case.slope, isa).unwrap();
+        let maps = parts.iter().zip(case.inputs).map(|(part, c)| Map::from_rows(part, [*c, height, width], &pool));
+        let maps: Vec<Map> = maps.collect();
+        let residual = residual.as_ref().map(|values| Map::from_rows(values, size, &pool));
+        let found = forward(&conv, &maps.iter().collect::<Vec<_>>(), residual.as_ref(), &pool);
+        assert_eq!(found.len(), wanted.len());
+        // Half a step, of 2¹⁵ − 1 to the largest input, for every weight that the sum has; and it is no f32 sum.
+        let largest = parts.iter().flatten().fold(0.0, |most: f32, value| most.max(value.abs()));
+        let of_output = inputs * case.kernel * case.kernel;
+        let mut differs = false;
+        for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+            let row = &weight[at / (size[1] * size[2]) * of_output..][..of_output];
+            let allowed = 0.51 * largest / 32767.0 * row.iter().map(|w| w.abs()).sum::<f32>() + 1e-6 * rms;
+            assert!((found - wanted).abs() <= allowed, "case {number}, value {at}: {found}, not {wanted}");
+            differs |= (found - wanted).abs() > 1e-5 * rms;
+        }
+        assert!(differs, "case {number} was not summed in whole numbers");
+    }
+}
+
+#[test]
+fn no_sum_overflows_and_what_is_not_finite_stays_so() {
+    let Some(isa) = coarse() else { return };
+    let pool = Arc::<Pool>::default();
+    let (channels, outputs) = (1024, 32);
+    let conv = Conv::new([outputs, channels, 3], 2, &vec![0.5; outputs * channels * 9], &[1.0; 32], 0.1, isa).unwrap();
+    let sum = |values: &[f32]| forward(&conv, &[&Map::from_rows(values, [channels, 3, 3], &pool)], None, &pool);
+    // The top left result has four of the nine taps in the image, and all of these count the most that they can.
+    for value in [3.0, -3.0, 1e30, 1e-30] {
+        let found = sum(&vec![value; channels * 9])[0];
+        let wanted = 0.5 * value * 4.0 * channels as f32 + 1.0;
+        let wanted = if wanted < 0.0 { 0.1 * wanted } else { wanted };
+        assert!((found - wanted).abs() <= 1e-5 * wanted.abs(), "{found}, not {wanted}");
+    }
+    assert_eq!(sum(&vec![0.0; channels * 9]), vec![1.0; outputs * 4]);
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut values = vec![0.25; channels * 9];
+        values[5] = value;
+        assert!(sum(&values)[0].is_nan(), "{value}");
+    }
+}
+
+#[test]
+fn weights_of_more_bits_are_summed_in_f32() {
+    let Some(isa) = coarse() else { return };
+    let pool = Arc::<Pool>::default();
+    let weight = tensor("w.weight", &[64, 64, 1, 1]);
+    let map = Map::from_rows(&tensor("x", &[64, 9, 9]), [64, 9, 9], &pool);
+    let with = |isa| forward(&Conv::new([64, 64, 1], 1, &weight, &[0.5; 64], 0.1, isa).unwrap(), &[&map], None, &pool);
+    assert!(with(isa) == with(Isa::best()));
+}
+
+#[test]
+fn results_do_not_depend_on_threads_or_on_other_images() {
+    let Some(isa) = coarse() else { return };
+    let pool = Arc::<Pool>::default();
+    for (channels, outputs, kernel, stride) in [(320, 330, 1, 1), (32, 48, 3, 2)] {
+        let weight = in_8_bits(tensor("batch.weight", &[outputs, channels, kernel, kernel]), outputs);
+        let conv = Conv::new([outputs, channels, kernel], stride, &weight, &vec![0.5; outputs], 0.1, isa).unwrap();
+        let map = |size: [usize; 3]| Map::from_rows(&tensor("batch.x", &size), size, &pool);
+        let maps = [map([channels, 5, 10]), map([channels, 90, 70]), map([channels, 1, 3])];
+        let images: Vec<Image<'_, Map>> = maps.iter().map(|map| Image { inputs: vec![map], residual: None }).collect();
+        let alone: Vec<Vec<f32>> = maps.iter().map(|map| forward(&conv, &[map], None, &pool)).collect();
+        for threads in [1, 2, 7] {
+            let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let all = threads.install(|| conv.forward(&images, &pool).unwrap());
+            assert!(all.iter().zip(&alone).all(|(all, alone)| all.to_rows() == *alone), "kernel {kernel}");
+        }
+    }
+}
+
+/// The weights that come with the program have 8 bits. Sixteen bits of inputs and 75 layers; beside it bf16's errors are ten times
+/// as large.
+const TOLERANCE: f32 = 1e-2;
+
+#[test]
+fn the_detector_in_whole_numbers_is_near_that_in_f32() {
+    let Some(isa) = coarse() else { return };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/yolov3.safetensors");
+    let source = Source { path, sha256: None };
+    let [found, wanted] = [isa, Isa::best()].map(|isa| {
+        let detector = Yolov3::load(&source, &Backend::on_isa(isa)).unwrap();
+        detector.heads(&image(320, 160), &Cancel::default()).unwrap()
+    });
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert!(found.values != wanted.values, "nothing was summed in whole numbers");
+        check_close(&format!("stride {}", found.stride), &found.values, &wanted.values, TOLERANCE);
+    }
+}
+
+#[test]
+fn what_runs_is_said() {
+    let models = inference::load(&ModelOptions {
+        device: DeviceChoice::Cpu,
+        precision: Some(Precision::Reduced),
+        detector: Some(yolov3_file().into()),
+        segmenter: Some(unetpp_file().into()),
+    });
+    let models = models.unwrap();
+    if bf16::is_supported() {
+        assert!(models.device.ends_with("AMX in bf16") && models.notice.is_none(), "{}", models.device);
+    } else if Isa::coarse().is_some() {
+        assert!(models.device.ends_with("in part in whole numbers") && models.notice.is_none(), "{}", models.device);
+    } else {
+        assert!(models.notice.is_some_and(|notice| notice.contains("in f32")), "{}", models.device);
+    }
+    assert_eq!(bf16_peak_gflops() > 0.0, bf16::is_supported());
+}
