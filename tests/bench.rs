@@ -66,7 +66,7 @@ fn given_inputs_are_run_through_the_networks() {
     );
     let report: Value = serde_json::from_slice(&std::fs::read(path("times.json")).expect("times")).expect("JSON");
     let stage = &report["cases"][0]["stages"][0];
-    assert_eq!(stage["name"], "yolov3-64x96");
+    assert_eq!(stage["name"], "yolov3, all inputs at once");
     assert_eq!(stage["runs_ms"].as_array().map(Vec::len), Some(2));
     assert_eq!(stage["operations"].as_f64(), Some(operations(NetSize::new(64, 96))));
     assert!(stage["share_of_peak"].as_f64().is_some_and(|share| share > 0.0));

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::isa::{Isa, on_isa};
+use super::pages::zeros;
 use super::simd::{LANES, Lanes};
 use super::tile::{Job, Sums, accumulate, split, with_count};
 
@@ -16,6 +19,28 @@ pub struct Operands<'a> {
     pub bias: &'a [f32],
     pub kernel: usize,
     pub stride: usize,
+}
+
+/// `[out, in, kernel, kernel]` as [`Operands::weights`].
+pub fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: Isa) -> Vec<f32> {
+    let lanes = if inputs == 1 { 1 } else { LANES };
+    let width = isa.group() * LANES;
+    let taps = kernel * kernel;
+    let length = outputs.div_ceil(width) * inputs.next_multiple_of(lanes) * taps * width;
+    let mut packed = zeros(length);
+    let group_length = inputs.next_multiple_of(lanes) * taps * width;
+    packed.par_chunks_exact_mut(group_length).enumerate().for_each(|(group, to)| {
+        for output in group * width..outputs.min((group + 1) * width) {
+            let row = &weight[output * inputs * taps..][..inputs * taps];
+            for (input, row) in row.chunks_exact(taps).enumerate() {
+                for (tap, value) in row.iter().enumerate() {
+                    let channel = (input / lanes * taps + tap) * lanes + input % lanes;
+                    to[channel * width + output % width] = *value;
+                }
+            }
+        }
+    });
+    packed
 }
 
 impl Operands<'_> {

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU32;
 
 use rayon::prelude::*;
 
-use direct::Operands;
+use direct::{Operands, pack};
 use simd::{LANES, larger_magnitude};
 use tile::{Job, Plane, Target};
 use winograd::{GroupWeights, POSITIONS, Round, Tiles};
@@ -137,13 +137,7 @@ impl Conv {
             planes: inputs.iter().flat_map(planes).collect(),
             largest: inputs.iter().map(Map::largest).try_fold(0.0, |most, map| Some(larger_magnitude(most, map?))),
             from: *from,
-            target: Target::new(
-                draft.values(),
-                *to,
-                residual.as_ref().map(Map::values),
-                self.slope,
-                largest.as_ref(),
-            ),
+            target: Target::new(draft.values(), *to, residual.as_ref().map(Map::values), self.slope, largest.as_ref()),
         });
         let (transformed, direct): (Vec<_>, Vec<_>) = jobs.partition(|job| self.transforms(&job.target.layout));
         match &self.weights {
@@ -211,7 +205,10 @@ impl Conv {
         let (channels, isa) = (self.inputs.next_multiple_of(LANES), self.isa);
         let most = self.rounds_of(CACHED / (POSITIONS * (channels + isa.group() * LANES)));
         let rounds: Vec<Vec<Round<'_>>> = jobs.iter().map(|job| Round::all_of(job, isa).collect()).collect();
-        let tasks: Vec<&[Round<'_>]> = rounds.iter().flat_map(|rounds| tile::split(rounds.len(), most).map(|(first, count)| &rounds[first..][..count])).collect();
+        let tasks: Vec<&[Round<'_>]> = rounds
+            .iter()
+            .flat_map(|rounds| tile::split(rounds.len(), most).map(|(first, count)| &rounds[first..][..count]))
+            .collect();
         tasks.into_par_iter().with_max_len(1).for_each(|rounds| {
             let count = rounds.iter().map(|round| round.count).sum();
             let mut memory = pool.take(POSITIONS * channels * count);
@@ -302,33 +299,15 @@ fn planes(map: &Map) -> impl Iterator<Item = Plane<'_>> {
 }
 
 /// Each round with its part of `values`, so many for each tile.
-fn with_room<'a, 'b>(rounds: &'a [Round<'b>], of_tile: usize, mut values: &'a mut [f32]) -> Vec<(&'a Round<'b>, &'a mut [f32])> {
+fn with_room<'a, 'b>(
+    rounds: &'a [Round<'b>],
+    of_tile: usize,
+    mut values: &'a mut [f32],
+) -> Vec<(&'a Round<'b>, &'a mut [f32])> {
     let part = |round: &'a Round<'b>| {
         let (own, rest) = std::mem::take(&mut values).split_at_mut(of_tile * round.count);
         values = rest;
         (round, own)
     };
     rounds.iter().map(part).collect()
-}
-
-/// `[out, in, kernel, kernel]` as [`Weights::Plain`].
-fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: Isa) -> Vec<f32> {
-    let lanes = if inputs == 1 { 1 } else { LANES };
-    let width = isa.group() * LANES;
-    let taps = kernel * kernel;
-    let length = outputs.div_ceil(width) * inputs.next_multiple_of(lanes) * taps * width;
-    let mut packed = pages::zeros(length);
-    let group_length = inputs.next_multiple_of(lanes) * taps * width;
-    packed.par_chunks_exact_mut(group_length).enumerate().for_each(|(group, to)| {
-        for output in group * width..outputs.min((group + 1) * width) {
-            let row = &weight[output * inputs * taps..][..inputs * taps];
-            for (input, row) in row.chunks_exact(taps).enumerate() {
-                for (tap, value) in row.iter().enumerate() {
-                    let channel = (input / lanes * taps + tap) * lanes + input % lanes;
-                    to[channel * width + output % width] = *value;
-                }
-            }
-        }
-    });
-    packed
 }

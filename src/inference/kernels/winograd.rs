@@ -231,7 +231,15 @@ unsafe fn products<L: Lanes, const V: usize>(
                 let (from, block) = (&sums[(POSITIONS * before + i) * width + v * LANES..], group * V + v);
                 // SAFETY: this function's contract; the sums of the round are `n · width` values apart.
                 unsafe {
-                    output::<L>(from.as_ptr(), n * width, &bias[block * LANES..], block, first + i, &job.target, &mut most)
+                    output::<L>(
+                        from.as_ptr(),
+                        n * width,
+                        &bias[block * LANES..],
+                        block,
+                        first + i,
+                        &job.target,
+                        &mut most,
+                    )
                 };
             }
         }

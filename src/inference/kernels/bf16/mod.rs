@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::maps::{Draft as PlainDraft, Layout as PlainLayout, Map as PlainMap, Pool};
 use super::Image;
+use super::maps::{Draft as PlainDraft, Layout as PlainLayout, Map as PlainMap, Pool};
 use super::simd::LANES;
 use super::whole::{rounded, step_of};
 use tiles::{Configured, SIDE, Steps};
