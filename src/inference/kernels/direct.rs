@@ -5,7 +5,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::isa::{Isa, on_isa};
-use super::pages::zeros;
 use super::simd::{LANES, Lanes};
 use super::tile::{Job, Sums, accumulate, split, with_count};
 
@@ -27,7 +26,7 @@ pub fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: I
     let width = isa.group() * LANES;
     let taps = kernel * kernel;
     let length = outputs.div_ceil(width) * inputs.next_multiple_of(lanes) * taps * width;
-    let mut packed = zeros(length);
+    let mut packed = vec![0.0; length];
     let group_length = inputs.next_multiple_of(lanes) * taps * width;
     packed.par_chunks_exact_mut(group_length).enumerate().for_each(|(group, to)| {
         for output in group * width..outputs.min((group + 1) * width) {

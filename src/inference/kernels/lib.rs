@@ -23,7 +23,6 @@ pub mod bf16;
 mod direct;
 mod isa;
 mod maps;
-mod pages;
 mod peak;
 mod resample;
 mod simd;
@@ -192,7 +191,7 @@ impl Conv {
     /// The transformed weights of all groups.
     fn transformed(&self) -> Vec<f32> {
         let Weights::Plain(plain) = &self.weights else { return Vec::new() };
-        let mut to = pages::zeros(plain.len() / 9 * POSITIONS);
+        let mut to = vec![0.0; plain.len() / 9 * POSITIONS];
         let (length, plain_length) = (to.len() / self.groups(), plain.len() / self.groups());
         let groups = to.par_chunks_mut(length).zip(plain.par_chunks(plain_length));
         // SAFETY: the instruction set was detected.

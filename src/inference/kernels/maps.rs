@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::pages::zeros;
 use super::simd::LANES;
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
@@ -26,7 +25,7 @@ impl Pool {
         let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
         let reused = best.map(|i| free.swap_remove(i));
         drop(free);
-        Buffer { values: reused.unwrap_or_else(|| zeros(length)), pool: self.clone() }
+        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
     }
 
     fn give(&self, values: Vec<f32>) {
