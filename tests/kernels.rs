@@ -72,7 +72,7 @@ const CASES: [Case; 16] = [
 ];
 
 /// Of one image.
-fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> anyhow::Result<Map> {
+pub fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> anyhow::Result<Map> {
     let maps = conv.forward(&[Image { inputs: inputs.to_vec(), residual }], pool)?;
     Ok(maps.into_iter().next().unwrap())
 }

@@ -13,7 +13,7 @@ use mammoscope::pipeline::Cancel;
 
 use crate::bf16::in_8_bits;
 use crate::gpu::check_close;
-use crate::kernels::{Case, case, defined};
+use crate::kernels::{self, Case, case, defined};
 use crate::random_weights::{image, tensor, unetpp_file, yolov3_file};
 
 fn coarse() -> Option<Isa> {
@@ -35,7 +35,7 @@ const CASES: [Case; 6] = [
 
 /// Of one image.
 fn forward(conv: &Conv, inputs: &[&Map], residual: Option<&Map>, pool: &Arc<Pool>) -> Vec<f32> {
-    conv.forward(&[Image { inputs: inputs.to_vec(), residual }], pool).unwrap()[0].to_rows()
+    kernels::forward(conv, inputs, residual, pool).unwrap().to_rows()
 }
 
 #[test]

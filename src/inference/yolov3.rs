@@ -196,10 +196,12 @@ impl Detector for Yolov3 {
         cancel: &Cancel,
         progress: &mut dyn FnMut(f32),
     ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
-        let at_once = if self.takes_all() { inputs.len() } else { 1 };
+        let at_once = if self.takes_all() { inputs.len().max(1) } else { 1 };
+        let runs = inputs.len().div_ceil(at_once) as f32;
         let mut found = Vec::with_capacity(inputs.len());
-        for inputs in inputs.chunks(at_once.max(1)) {
-            let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel, progress)?;
+        for (before, inputs) in inputs.chunks(at_once).enumerate() {
+            let mut say = |part| progress((before as f32 + part) / runs);
+            let heads = self.heads_of_all(&inputs.iter().collect::<Vec<_>>(), cancel, &mut say)?;
             cancel.check()?;
             for (input, heads) in inputs.iter().zip(&heads) {
                 let net = NetSize::new(input.width(), input.height());

@@ -24,8 +24,8 @@ pub struct Analysis {
     pub timings_ms: Vec<(String, f64)>,
 }
 
-/// Detects at every scale and fuses. `progress` is told of each stage as it begins, and of long ones how far they are; [`super::Cancelled`] soon after `cancel` is
-/// set.
+/// Detects at every scale and fuses. `progress` is told of each stage as it begins, and of long ones how far they are;
+/// [`super::Cancelled`] soon after `cancel` is set.
 pub fn analyse(
     image: &Prepared,
     detector: &mut dyn Detector,

@@ -106,9 +106,13 @@ pub trait Detector: Send {
         inputs: &[Raster<f32>],
         min_confidence: f32,
         cancel: &Cancel,
-        _progress: &mut dyn FnMut(f32),
+        progress: &mut dyn FnMut(f32),
     ) -> anyhow::Result<Vec<Vec<NetDetection>>> {
-        inputs.iter().map(|input| self.detect(input, min_confidence, cancel)).collect()
+        let each = inputs.iter().enumerate().map(|(before, input)| {
+            progress(before as f32 / inputs.len() as f32);
+            self.detect(input, min_confidence, cancel)
+        });
+        each.collect()
     }
 
     /// Whether several inputs at once are faster than one after the other.

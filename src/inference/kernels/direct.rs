@@ -9,11 +9,11 @@ use super::simd::{LANES, Lanes};
 use super::tile::{Job, Sums, accumulate, split, with_count};
 
 /// A convolution's operands.
-pub struct Operands<'a> {
+pub struct Operands<'a, W: ?Sized = [f32]> {
     /// No plane is doubled.
     pub job: &'a Job<'a>,
-    /// `[out / (16 V), in / lanes, kernel², lanes, V, 16]`
-    pub weights: &'a [f32],
+    /// Of f32: `[out / (16 V), in / lanes, kernel², lanes, V, 16]`
+    pub weights: &'a W,
     /// `[out]`, complete to a multiple of 16 V.
     pub bias: &'a [f32],
     pub kernel: usize,

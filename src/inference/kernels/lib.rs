@@ -285,8 +285,9 @@ impl Conv {
     /// A task takes some groups of output channels on some rows.
     fn in_whole_numbers(&self, jobs: &[Job<'_>], weights: &whole::Weights, pool: &Arc<Pool>) {
         let Self { kernel, stride, .. } = *self;
-        let operands = |job| whole::Operands { job, weights, bias: &self.bias, kernel, stride };
-        let tasks: Vec<_> = jobs.iter().flat_map(|job| operands(job).tasks()).collect();
+        let operands = jobs.iter().map(|job| Operands { job, weights, bias: &self.bias, kernel, stride });
+        let operands: Vec<_> = operands.collect();
+        let tasks: Vec<_> = operands.iter().flat_map(Operands::tasks).collect();
         // SAFETY: `sizes` checked these; each task writes its own rows and channels; the instructions were detected.
         tasks.into_par_iter().with_max_len(1).for_each(|task| unsafe { task.run(pool) });
     }

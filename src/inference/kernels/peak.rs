@@ -24,12 +24,12 @@ const STEPS: usize = 20_000;
 pub fn peak_gflops(isa: Isa) -> f64 {
     best(|| {
         let start = black_box(0.5);
+        let of_block = if isa.group() == 2 { 12 } else { 6 };
         let threads = rayon::broadcast(|_| {
             // SAFETY: the caller has an `Isa`, which only detection gives.
-            black_box(unsafe { if isa.group() == 2 { sum_up::<12>(isa, start) } else { sum_up::<6>(isa, start) } })
+            black_box(unsafe { if of_block == 12 { sum_up::<12>(isa, start) } else { sum_up::<6>(isa, start) } })
         });
-        let sums = if isa.group() == 2 { 24 } else { 6 };
-        2 * LANES * sums * STEPS * threads.len()
+        2 * LANES * of_block * isa.group() * STEPS * threads.len()
     })
 }
 

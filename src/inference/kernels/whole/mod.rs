@@ -39,20 +39,12 @@ pub struct Weights {
     most: f32,
 }
 
-/// A convolution's operands. No plane is doubled.
-#[derive(Clone, Copy)]
-pub struct Operands<'a> {
-    pub job: &'a Job<'a>,
-    pub weights: &'a Weights,
-    /// Complete to whole groups.
-    pub bias: &'a [f32],
-    pub kernel: usize,
-    pub stride: usize,
-}
+/// Those of [`super::direct`], with [`Weights`].
+type Operands<'a> = super::direct::Operands<'a, Weights>;
 
-/// Rows of a result that share the step of their inputs, and some groups of their channels.
+/// Some rows of a result, and some groups of their channels.
 pub struct Task<'a> {
-    operands: Operands<'a>,
+    operands: &'a Operands<'a>,
     rows: Range<usize>,
     groups: Range<usize>,
 }
@@ -119,8 +111,8 @@ pub fn rounded(value: f32) -> f32 {
 }
 
 impl<'a> Operands<'a> {
-    /// All of the work on an image. Which rows share a step does not depend on other images.
-    pub fn tasks(self) -> Vec<Task<'a>> {
+    /// All of the work on an image, cut by its size alone: where the largest magnitude is not known, rows have a step of their own.
+    pub fn tasks(&'a self) -> Vec<Task<'a>> {
         let Job { planes, from, target, .. } = self.job;
         let row = planes.len() * from.pitch() * LANES * self.stride;
         let rows: Vec<_> = split(target.layout.height, (CACHED / row).max(1)).collect();
@@ -138,7 +130,7 @@ impl Task<'_> {
     /// # Safety
     /// The operands fit the target, no other task writes this part of it, and [`is_supported`].
     pub unsafe fn run(&self, pool: &Arc<Pool>) {
-        let Operands { job: Job { planes, from, largest, .. }, kernel, stride, .. } = self.operands;
+        let Operands { job: Job { planes, from, largest, .. }, kernel, stride, .. } = *self.operands;
         // Of the planes, whose first row is border.
         let first = self.rows.start * stride + 1 - kernel / 2;
         let count = (self.rows.len() - 1) * stride + kernel;

@@ -98,7 +98,7 @@ unsafe fn pixels<const N: usize, const STRIDE: usize>(
     [group, y, x]: [usize; 3],
     most: &mut Avx512,
 ) {
-    let Operands { job: Job { planes, from, target, .. }, weights, bias, kernel, .. } = task.operands;
+    let Operands { job: Job { planes, from, target, .. }, weights, bias, kernel, .. } = *task.operands;
     let Rounded { steps, length, step } = *rounded;
     let mut sums = [[_mm512_setzero_si512(); GROUP]; N];
     let mut w = weights.pairs[group * planes.len() * kernel * kernel * PAIRS..].as_ptr();
