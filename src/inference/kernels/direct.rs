@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::isa::{Isa, on_isa};
+use super::maps::Lines;
 use super::simd::{LANES, Lanes};
 use super::tile::{Job, Sums, accumulate, split, with_count};
 
@@ -21,12 +22,12 @@ pub struct Operands<'a, W: ?Sized = [f32]> {
 }
 
 /// `[out, in, kernel, kernel]` as [`Operands::weights`].
-pub fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: Isa) -> Vec<f32> {
+pub fn pack(weight: &[f32], outputs: usize, inputs: usize, kernel: usize, isa: Isa) -> Lines {
     let lanes = if inputs == 1 { 1 } else { LANES };
     let width = isa.group() * LANES;
     let taps = kernel * kernel;
     let length = outputs.div_ceil(width) * inputs.next_multiple_of(lanes) * taps * width;
-    let mut packed = vec![0.0; length];
+    let mut packed = Lines::new(length);
     let group_length = inputs.next_multiple_of(lanes) * taps * width;
     packed.par_chunks_exact_mut(group_length).enumerate().for_each(|(group, to)| {
         for output in group * width..outputs.min((group + 1) * width) {

@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU32;
 use rayon::prelude::*;
 
 use direct::{Operands, pack};
+use maps::Lines;
 use simd::{LANES, larger_magnitude};
 use tile::{Job, Plane, Target};
 use winograd::{GroupWeights, POSITIONS, Round, Tiles};
@@ -70,11 +71,13 @@ pub struct Image<'a, M> {
 /// Weights in groups of `V` blocks of output channels.
 enum Weights {
     /// `[group, in / lanes, kernel², lanes, V, 16]`
-    Plain(Vec<f32>),
+    Plain(Lines),
     /// `[group, 36, in, V, 16]`
-    Transformed(Vec<f32>),
-    /// Of 8 bits.
-    Whole(whole::Weights),
+    Transformed(Lines),
+    /// Of 8 bits, for direct sums.
+    Whole(whole::direct::Weights),
+    /// Of 8 bits, for Winograd's method.
+    WholeTransformed(whole::winograd::Weights),
 }
 
 /// Output channels from which rounding the inputs to whole numbers pays.
@@ -102,11 +105,13 @@ impl Conv {
         );
         let mut bias = bias.to_vec();
         bias.resize(outputs.next_multiple_of(isa.group() * LANES), 0.0);
-        let weights = Weights::Plain(Vec::new());
+        let weights = Weights::Plain(Lines::default());
         let mut conv = Self { inputs, outputs, kernel, stride, slope, isa, weights, bias };
-        let may_be_whole = isa.is_coarse() && !conv.winograd() && outputs >= MANY;
-        if may_be_whole && let Some(whole) = whole::Weights::new(weight, outputs, inputs, kernel * kernel) {
-            conv.weights = Weights::Whole(whole);
+        if isa.is_coarse()
+            && outputs >= MANY
+            && let Some(whole) = conv.in_8_bits(weight)
+        {
+            conv.weights = whole;
             return Ok(conv);
         }
         conv.weights = Weights::Plain(pack(weight, outputs, inputs, kernel, isa));
@@ -114,6 +119,16 @@ impl Conv {
             conv.weights = Weights::Transformed(conv.transformed());
         }
         Ok(conv)
+    }
+
+    /// The weights as whole numbers, where they are.
+    fn in_8_bits(&self, weight: &[f32]) -> Option<Weights> {
+        if self.winograd() {
+            whole::winograd::Weights::new(weight, self.outputs, self.inputs).map(Weights::WholeTransformed)
+        } else {
+            let taps = self.kernel * self.kernel;
+            whole::direct::Weights::new(weight, self.outputs, self.inputs, taps).map(Weights::Whole)
+        }
     }
 
     /// The results of several images of any sizes: weights that one image has brought near serve the others.
@@ -145,7 +160,12 @@ impl Conv {
                 self.group_by_group(&transformed, weights, pool);
                 self.directly(&direct, weights);
             }
-            Weights::Whole(weights) => self.in_whole_numbers(&direct, weights, pool),
+            // SAFETY: `sizes` checked the jobs, each of which has a target of its own; the instructions were detected.
+            Weights::Whole(weights) => unsafe {
+                weights.run(&direct, [self.kernel, self.stride], &self.bias, pool);
+            },
+            // SAFETY: as above.
+            Weights::WholeTransformed(weights) => unsafe { weights.run(&transformed, &self.bias, pool) },
         }
         let finish = |(draft, largest): (Draft, Option<AtomicU32>)| match largest {
             Some(largest) => draft.finish_with(f32::from_bits(largest.into_inner())),
@@ -181,7 +201,7 @@ impl Conv {
     /// beside it.
     fn transforms(&self, layout: &Layout) -> bool {
         let pays = || POSITIONS * 3 * winograd::tiles(layout) < 2 * 9 * layout.height * layout.width;
-        matches!(self.weights, Weights::Transformed(_)) || (self.winograd() && pays())
+        matches!(self.weights, Weights::Transformed(_) | Weights::WholeTransformed(_)) || (self.winograd() && pays())
     }
 
     fn groups(&self) -> usize {
@@ -189,9 +209,9 @@ impl Conv {
     }
 
     /// The transformed weights of all groups.
-    fn transformed(&self) -> Vec<f32> {
-        let Weights::Plain(plain) = &self.weights else { return Vec::new() };
-        let mut to = vec![0.0; plain.len() / 9 * POSITIONS];
+    fn transformed(&self) -> Lines {
+        let Weights::Plain(plain) = &self.weights else { return Lines::default() };
+        let mut to = Lines::new(plain.len() / 9 * POSITIONS);
         let (length, plain_length) = (to.len() / self.groups(), plain.len() / self.groups());
         let groups = to.par_chunks_mut(length).zip(plain.par_chunks(plain_length));
         // SAFETY: the instruction set was detected.
@@ -280,16 +300,6 @@ impl Conv {
             // SAFETY: `sizes` checked these; each task writes its own rows and channels; the instruction set was detected.
             unsafe { operands.rows(group, *first..first + count, isa) };
         });
-    }
-
-    /// A task takes some groups of output channels on some rows.
-    fn in_whole_numbers(&self, jobs: &[Job<'_>], weights: &whole::Weights, pool: &Arc<Pool>) {
-        let Self { kernel, stride, .. } = *self;
-        let operands = jobs.iter().map(|job| Operands { job, weights, bias: &self.bias, kernel, stride });
-        let operands: Vec<_> = operands.collect();
-        let tasks: Vec<_> = operands.iter().flat_map(Operands::tasks).collect();
-        // SAFETY: `sizes` checked these; each task writes its own rows and channels; the instructions were detected.
-        tasks.into_par_iter().with_max_len(1).for_each(|task| unsafe { task.run(pool) });
     }
 }
 

@@ -4,14 +4,15 @@
 //! that a 3×3 convolution, or a tile of it, never has to ask where the image ends. Channels beyond the last are zero.
 //! A grey image has blocks of one channel.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::simd::LANES;
+use super::simd::{LANES, larger_magnitude};
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
 #[derive(Debug, Default)]
 pub struct Pool {
-    free: Mutex<Vec<Vec<f32>>>,
+    free: Mutex<Vec<Lines>>,
 }
 
 /// Buffers kept for later.
@@ -21,14 +22,14 @@ impl Pool {
     /// At least `length` values, of any content.
     pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |values: &Vec<f32>| values.len() >= length && values.len() / 4 <= length.max(4096);
+        let fits = |values: &Lines| values.len() >= length && values.len() / 4 <= length.max(4096);
         let best = (0..free.len()).filter(|i| fits(&free[*i])).min_by_key(|i| free[*i].len());
         let reused = best.map(|i| free.swap_remove(i));
         drop(free);
-        Buffer { values: reused.unwrap_or_else(|| vec![0.0; length]), pool: self.clone() }
+        Buffer { values: reused.unwrap_or_else(|| Lines::new(length)), pool: self.clone() }
     }
 
-    fn give(&self, values: Vec<f32>) {
+    fn give(&self, values: Lines) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(values);
         if free.len() > KEPT {
@@ -37,9 +38,44 @@ impl Pool {
     }
 }
 
+/// Values from the beginning of a cache line on: sixteen of them never lie in two.
+#[derive(Debug, Default)]
+pub struct Lines {
+    values: Vec<f32>,
+    /// Those before the first line.
+    before: usize,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl Lines {
+    /// So many zeros.
+    pub fn new(length: usize) -> Self {
+        let mut values = vec![0.0; length + LINE / size_of::<f32>() - 1];
+        let before = values.as_ptr().align_offset(LINE);
+        values.truncate(before + length);
+        Self { values, before }
+    }
+}
+
+impl Deref for Lines {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[self.before..]
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.before..]
+    }
+}
+
 /// Memory of a [`Pool`], which gets it back.
 pub struct Buffer {
-    pub values: Vec<f32>,
+    pub values: Lines,
     pool: Arc<Pool>,
 }
 
@@ -171,7 +207,7 @@ impl Map {
                 }
             }
         }
-        draft.finish()
+        draft.finish_with(rows.iter().copied().fold(0.0, larger_magnitude))
     }
 
     /// The maps' size; where pixels are doubled, not that of the memory.

@@ -127,7 +127,11 @@ impl<'a> Target<'a> {
     #[inline(always)]
     pub fn tell<L: Lanes>(&self, most: L) {
         if let Some(largest) = self.largest {
-            largest.fetch_max(most.largest().to_bits(), Ordering::Relaxed);
+            let most = most.largest().to_bits();
+            // Reading alone does not take the memory from the other tasks.
+            if most > largest.load(Ordering::Relaxed) {
+                largest.fetch_max(most, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The instructions of AVX-512 VNNI.
+//! Direct sums with the instructions of AVX-512 VNNI.
 
 use std::arch::x86_64::*;
 
@@ -9,42 +9,19 @@ use crate::simd::{Avx512, Lanes};
 pub struct Rounded<'a> {
     /// `[in / 16, length]`
     pub steps: &'a [Steps],
-    pub step: f32,
     /// Pixels of a plane's rows.
     pub length: usize,
 }
 
-pub fn is_supported() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
-}
-
-/// Rounds the rows of each plane to steps, of which the value `largest` takes `most`; `length` pixels of each. Returns the step,
-/// which is not a number where a value is not finite.
+/// Rounds the rows of each plane to steps; `length` pixels of each.
 ///
 /// # Safety
-/// [`is_supported`].
+/// [`crate::whole::is_supported`].
 #[target_feature(enable = "avx512f")]
-pub unsafe fn round(planes: &[&[f32]], largest: f32, most: f32, steps: &mut [Steps], length: usize) -> f32 {
-    // Where all are 0, any step will do.
-    let step = if largest > f32::MIN_POSITIVE { largest / most } else { 1.0 };
+pub unsafe fn round(planes: &[&[f32]], step: f32, steps: &mut [Steps], length: usize) {
     for (to, from) in steps.chunks_exact_mut(length).zip(planes) {
         in_steps(from, 1.0 / step, to);
     }
-    if largest.is_finite() { step } else { f32::NAN }
-}
-
-/// The largest magnitude; not a number where any value is not.
-///
-/// # Safety
-/// [`is_supported`].
-#[target_feature(enable = "avx512f")]
-pub unsafe fn largest_of(planes: &[&[f32]]) -> f32 {
-    let mut most = Avx512::splat(0.0);
-    for values in planes.iter().flat_map(|plane| plane.chunks_exact(LANES)) {
-        // SAFETY: these are sixteen values.
-        most = most.larger_magnitude(unsafe { Avx512::load(values.as_ptr()) });
-    }
-    most.largest()
 }
 
 /// Values × `factor`, rounded.
@@ -99,7 +76,7 @@ unsafe fn pixels<const N: usize, const STRIDE: usize>(
     most: &mut Avx512,
 ) {
     let Operands { job: Job { planes, from, target, .. }, weights, bias, kernel, .. } = *task.operands;
-    let Rounded { steps, length, step } = *rounded;
+    let Rounded { steps, length } = *rounded;
     let mut sums = [[_mm512_setzero_si512(); GROUP]; N];
     let mut w = weights.pairs[group * planes.len() * kernel * kernel * PAIRS..].as_ptr();
     let first = (y - task.rows.start) * STRIDE * from.pitch() + x * STRIDE + 1 - kernel / 2;
@@ -127,7 +104,7 @@ unsafe fn pixels<const N: usize, const STRIDE: usize>(
         let block = group * GROUP + v;
         // SAFETY: scale and bias are complete to whole groups; this function's contract.
         unsafe {
-            let scale = Avx512::load(weights.scale.as_ptr().add(block * LANES)) * Avx512::splat(step);
+            let scale = Avx512::load(weights.scale.as_ptr().add(block * LANES)) * Avx512::splat(task.step);
             let bias = Avx512::load(bias.as_ptr().add(block * LANES));
             for (n, sums) in done.iter().enumerate() {
                 target.write(Avx512::from_whole(sums[v]).mul_add(scale, bias), block, y, x + n, most);
