@@ -23,7 +23,7 @@ pub enum Precision {
     /// The same results on every processor, but for rounding.
     #[default]
     F32,
-    /// Faster and less exact: bf16 on matrix units (AMX), where there are any, else in part whole numbers of 16 bits (AVX-512
+    /// Faster and less exact: bf16 on matrix units (AMX), where there are any, else mostly whole numbers of 16 bits (AVX-512
     /// VNNI); on other processors f32.
     Reduced,
 }

@@ -5,7 +5,7 @@ use super::simd::Lanes;
 /// An instruction set with a form of the kernels; the others on this machine stay available to tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
-    /// AVX-512 with direct convolutions of 8-bit weights in whole numbers ([`crate::whole`]): faster, and less exact.
+    /// AVX-512 with convolutions of 8-bit weights in whole numbers ([`crate::whole`]): faster, and less exact.
     #[cfg(target_arch = "x86_64")]
     Avx512Whole,
     #[cfg(target_arch = "x86_64")]

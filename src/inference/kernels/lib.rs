@@ -1,7 +1,7 @@
 //! Convolutions for the CPU: convolution, bias, activation and residual in one pass, on channel-blocked maps ([`maps`]).
 //!
-//! 3×3 convolutions of stride 1 use Winograd's method ([`winograd`]), all others are summed directly ([`direct`]), at reduced
-//! precision in whole numbers ([`whole`]) or on matrix units ([`bf16`]); nothing is laid out anew between layers, and
+//! 3×3 convolutions of stride 1 use Winograd's method ([`winograd`]), all others are summed directly ([`direct`]); at reduced
+//! precision both are done in whole numbers ([`whole`]), or all on matrix units ([`bf16`]). Nothing is laid out anew between layers, and
 //! concatenation is a list. The kernels are written once over [`simd::Lanes`] and compiled for each instruction set ([`isa`]). How
 //! the work is cut does not depend on the number of threads or on other images, and no sum is shared between tasks, so neither do
 //! the results.

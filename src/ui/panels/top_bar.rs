@@ -133,8 +133,9 @@ fn settings_menu(ui: &mut Ui, app: &App, commands: &mut Vec<Command>) {
     ui.checkbox(&mut settings.reverse_window_level, "Reverse the window/level drag");
     ui.checkbox(&mut settings.reduced_precision, "Faster analysis at reduced precision, from the next start")
         .on_hover_text(
-            "On processors with matrix units (AMX) the networks run in bf16, several times as fast; on those with AVX-512 VNNI \
-             in part in whole numbers, somewhat faster. Scores and outlines differ slightly. Elsewhere this changes nothing.",
+            "On processors with AVX-512 VNNI the networks run mostly in whole numbers, about a third faster; scores and outlines \
+             differ slightly. On those with matrix units (AMX) they run in bf16, several times as fast; single candidates differ. \
+             Elsewhere this changes nothing.",
         );
     let mut light = settings.theme == Theme::Light;
     ui.checkbox(&mut light, "Light theme");
