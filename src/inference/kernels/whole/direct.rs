@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{GROUP, LANES, PAIRS, PIXELS, Pair, Steps, TASKS, rounded, step, step_of};
+use super::{GROUP, LANES, PAIRS, PIXELS, Pair, Steps, TASKS, in_steps, step, step_of};
 use crate::maps::Pool;
 use crate::tile::{Job, split};
 
@@ -71,13 +71,11 @@ impl Weights {
 
 /// An output channel's weights `[in, taps]` in steps, into its group's; the sum of the steps' magnitudes.
 fn pack(row: &[f32], step: f32, taps: usize, output: usize, to: &mut [Pair]) -> i32 {
-    let (steps_of_one, mut sum) = (1.0 / step, 0);
-    for (input, row) in row.chunks_exact(taps).enumerate() {
-        for (tap, weight) in row.iter().enumerate() {
-            let steps = rounded(weight * steps_of_one) as i16;
-            sum += i32::from(steps.abs());
+    let (steps, sum) = in_steps(row, step);
+    for (input, steps) in steps.chunks_exact(taps).enumerate() {
+        for (tap, step) in steps.iter().enumerate() {
             let pair = &mut to[(input / LANES * taps + tap) * PAIRS + input % LANES / 2];
-            pair.0[output / LANES % GROUP][output % LANES][input % 2] = steps;
+            pair.0[output / LANES % GROUP][output % LANES][input % 2] = *step;
         }
     }
     sum

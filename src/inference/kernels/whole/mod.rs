@@ -58,9 +58,20 @@ pub fn step_of(weights: &[f32]) -> Option<f32> {
     (step.is_normal() && steps.is_finite() && weights.iter().all(is_whole)).then_some(step)
 }
 
+/// Added to a number below 2²², this leaves its nearest whole number in the last bits.
+const BEYOND_FRACTIONS: f32 = 1.5 * (1 << 23) as f32;
+
 /// The nearest whole number, of numbers below 2²²: without the call that `round` is where the compiler may not use newer
 /// instructions.
 pub fn rounded(value: f32) -> f32 {
-    const BEYOND_FRACTIONS: f32 = 1.5 * (1 << 23) as f32;
     (value + BEYOND_FRACTIONS) - BEYOND_FRACTIONS
+}
+
+/// An output channel's weights in steps, of which all are whole multiples, and the sum of their magnitudes.
+fn in_steps(weights: &[f32], step: f32) -> (Vec<i16>, i32) {
+    let steps_of_one = 1.0 / step;
+    // The last bits are taken as they are: a conversion that looks for what does not fit takes several times as long.
+    let steps: Vec<i16> = weights.iter().map(|w| (w * steps_of_one + BEYOND_FRACTIONS).to_bits() as i16).collect();
+    let sum = steps.iter().map(|step| i32::from(step.abs())).sum();
+    (steps, sum)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{GROUP, LANES, PAIRS, PIXELS, Pair, Steps, TASKS, rounded, step, step_of};
+use super::{GROUP, LANES, PAIRS, PIXELS, Pair, Steps, TASKS, in_steps, step, step_of};
 use crate::maps::{Layout, Pool};
 use crate::tile::{Job, split};
 
@@ -157,15 +157,12 @@ type Both = [i16; 2 * GROUP * LANES];
 /// of an output channel's weights in steps.
 fn pack(rows: &[&[f32]], steps: &[f32], to: &mut [Pair]) -> i32 {
     let pairs = to.len() / POSITIONS;
-    let mut sums = [0; GROUP * LANES];
+    let rows: Vec<_> = rows.iter().zip(steps).map(|(row, step)| in_steps(row, *step)).collect();
     for pair in 0..pairs {
         let mut g = [[0; 2 * GROUP * LANES]; 9];
-        for (output, (row, step)) in rows.iter().zip(steps).enumerate() {
-            let steps_of_one = 1.0 / step;
-            for (at, weight) in row[18 * pair..][..18].iter().enumerate() {
-                let steps = rounded(weight * steps_of_one) as i16;
-                sums[output] += i32::from(steps.abs());
-                g[at % 9][2 * output + at / 9] = steps;
+        for (output, (row, _)) in rows.iter().enumerate() {
+            for (at, step) in row[18 * pair..][..18].iter().enumerate() {
+                g[at % 9][2 * output + at / 9] = *step;
             }
         }
         for (position, both) in transformed(&g).iter().enumerate() {
@@ -174,7 +171,7 @@ fn pack(rows: &[&[f32]], steps: &[f32], to: &mut [Pair]) -> i32 {
             each.zip(both).for_each(|(to, value)| *to = *value);
         }
     }
-    sums.into_iter().max().unwrap_or(0)
+    rows.iter().map(|(_, sum)| *sum).max().unwrap_or(0)
 }
 
 /// 2G g (2G)ᵀ
