@@ -75,7 +75,7 @@ unsafe fn all_rows<L: Lanes, const V: usize, const STEP: usize, const DEPTH: usi
     for y in rows {
         for (x, count) in split(operands.job.target.layout.width, L::PIXELS) {
             // SAFETY: the caller's contract, and x + count is within the width.
-            unsafe { with_count!(count, pixels::<L, V, STEP, DEPTH>(operands, group, y, x)) }
+            unsafe { with_count!(count, L::PIXELS, pixels::<[L, V], [STEP, DEPTH]>(operands, group, y, x)) }
         }
     }
 }

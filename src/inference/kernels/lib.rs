@@ -159,9 +159,8 @@ impl Conv {
             // SAFETY: as above.
             Weights::WholeTransformed(weights) => unsafe { weights.run(&transformed, &self.bias, pool) },
         }
-        let finish = |(draft, largest): (Draft, Option<AtomicU32>)| match largest {
-            Some(largest) => draft.finish_with(f32::from_bits(largest.into_inner())),
-            None => draft.finish(),
+        let finish = |(draft, largest): (Draft, Option<AtomicU32>)| {
+            draft.finish(largest.map(|bits| f32::from_bits(bits.into_inner())))
         };
         Ok(drafts.into_iter().zip(largest).map(finish).collect())
     }
@@ -192,7 +191,7 @@ impl Conv {
     /// Whether Winograd's method pays for a result of this size: by the image alone, so that its result does not depend on those
     /// beside it.
     fn transforms(&self, layout: &Layout) -> bool {
-        let pays = || POSITIONS * 3 * winograd::tiles(layout) < 2 * 9 * layout.height * layout.width;
+        let pays = || POSITIONS * 3 * layout.tiles(winograd::TILE) < 2 * 9 * layout.height * layout.width;
         matches!(self.weights, Weights::Transformed(_) | Weights::WholeTransformed(_)) || (self.winograd() && pays())
     }
 

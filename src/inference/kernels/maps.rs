@@ -7,7 +7,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::simd::{LANES, larger_magnitude};
+use super::simd::LANES;
 
 /// Memory that layers give back and take again: fresh memory costs more than most layers.
 #[derive(Debug, Default)]
@@ -130,6 +130,16 @@ impl Layout {
         self.blocks() * self.plane()
     }
 
+    /// Tiles of so many pixels on each side, side by side.
+    pub fn tiles_across(&self, side: usize) -> usize {
+        self.width.div_ceil(side)
+    }
+
+    /// All of them.
+    pub fn tiles(&self, side: usize) -> usize {
+        self.tiles_across(side) * self.height.div_ceil(side)
+    }
+
     /// Where in its plane the pixel in column `x`, row `y` begins.
     pub fn at(&self, y: usize, x: usize) -> usize {
         ((y + 1) * self.pitch() + x + 1) * self.lanes
@@ -143,7 +153,7 @@ pub struct Map {
     layout: Layout,
     /// Every pixel stands for 2×2.
     doubled: bool,
-    /// The largest magnitude, where that is known.
+    /// The largest magnitude or one that is larger, where that is known.
     largest: Option<f32>,
     memory: Arc<Buffer>,
 }
@@ -174,13 +184,9 @@ impl Draft {
         &mut self.memory.values[..self.layout.total()]
     }
 
-    pub fn finish(self) -> Map {
-        Map { layout: self.layout, doubled: false, largest: None, memory: Arc::new(self.memory) }
-    }
-
-    /// The same, where the largest magnitude is known.
-    pub fn finish_with(self, largest: f32) -> Map {
-        Map { largest: Some(largest), ..self.finish() }
+    /// The maps; `largest` as [`Map::largest`].
+    pub fn finish(self, largest: Option<f32>) -> Map {
+        Map { layout: self.layout, doubled: false, largest, memory: Arc::new(self.memory) }
     }
 }
 
@@ -207,7 +213,7 @@ impl Map {
                 }
             }
         }
-        draft.finish_with(rows.iter().copied().fold(0.0, larger_magnitude))
+        draft.finish(None)
     }
 
     /// The maps' size; where pixels are doubled, not that of the memory.
@@ -227,7 +233,7 @@ impl Map {
         Self { doubled: true, ..self.written_out() }
     }
 
-    /// The largest magnitude, where that is known; not a number where a value is not.
+    /// The largest magnitude or one that is larger, where that is known; not a number where a value is not.
     pub fn largest(&self) -> Option<f32> {
         self.largest
     }
@@ -242,7 +248,7 @@ impl Map {
         if !self.doubled {
             return self.clone();
         }
-        Self { largest: self.largest, ..Self { doubled: false, ..self.clone() }.doubled_copy() }
+        Self { doubled: false, ..self.clone() }.doubled_copy()
     }
 
     /// The planes as they lie in memory.

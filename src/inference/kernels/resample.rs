@@ -48,6 +48,7 @@ impl Map {
                 fill(plane, y, &mut target[at..at + to.width * LANES]);
             }
         });
-        draft.finish()
+        // No value is new.
+        draft.finish(self.largest())
     }
 }

@@ -39,7 +39,7 @@ pub unsafe fn accumulate<L: Lanes, const V: usize, const N: usize, const STEP: u
 pub struct Job<'a> {
     /// Of all blocks of input channels.
     pub planes: Vec<Plane<'a>>,
-    /// The largest magnitude in all of them, where that is known.
+    /// The largest magnitude in all of them or one that is larger, where that is known.
     pub largest: Option<f32>,
     /// The input's size, doubled planes counted in full.
     pub from: Layout,
@@ -104,6 +104,16 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The same of the pixels of the tile in row `ty`, column `tx` of those of `TILE` pixels on each side.
+    #[inline(always)]
+    pub fn prefetch_tile<L: Lanes, const TILE: usize>(&self, block: usize, ty: usize, tx: usize) {
+        for y in 0..TILE {
+            for x in 0..TILE {
+                self.prefetch::<L>(block, ty * TILE + y, tx * TILE + x);
+            }
+        }
+    }
+
     /// Writes the activation of `sum` (+ residual) to the pixel at (`y`, `x`) of a block, and puts what it is in `most` where that is
     /// larger.
     ///
@@ -145,20 +155,19 @@ pub fn split(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> 
     })
 }
 
-/// Calls `$function::<$L, $V, N, …>($arguments)` with N = `$count`, 1 to 14 as far as the registers of `$L` reach.
+/// Calls `$function::<$before…, N, $after…>($arguments)` with N = `$count`, 1 to 14 as far as `$most`.
 macro_rules! with_count {
-    ($count:expr, $function:ident::<$L:ident, $V:ident $(, $rest:ident)*>($($argument:expr),*)) => {
-        with_count!(@ $count, $function, $L, $V, [$($rest),*], ($($argument),*),
-            1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    ($count:expr, $most:expr, $function:ident::<[$($before:ident),*], $after:tt>$arguments:tt) => {
+        with_count!(@ $count, $most, $function, [$($before,)*], $after, $arguments, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
     };
-    (@ $count:expr, $function:ident, $L:ident, $V:ident, $rest:tt, $arguments:tt, $($n:literal)*) => {
+    (@ $count:expr, $most:expr, $function:ident, $before:tt, $after:tt, $arguments:tt, $($n:literal)*) => {
         match $count {
-            $($n if $n <= $L::PIXELS => with_count!(% $function, $L, $V, $n, $rest, $arguments),)*
+            $($n if $n <= $most => with_count!(% $function, $before, $n, $after, $arguments),)*
             _ => {}
         }
     };
-    (% $function:ident, $L:ident, $V:ident, $n:literal, [$($rest:ident),*], ($($argument:expr),*)) => {
-        $function::<$L, $V, $n $(, $rest)*>($($argument),*)
+    (% $function:ident, [$($before:ident,)*], $n:literal, [$($after:ident),*], ($($argument:expr),*)) => {
+        $function::<$($before,)* $n $(, $after)*>($($argument),*)
     };
 }
 pub(super) use with_count;

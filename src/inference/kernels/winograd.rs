@@ -10,20 +10,11 @@ use super::simd::{LANES, Lanes};
 use super::tile::{Job, Sums, Target, accumulate, split, with_count};
 
 /// Outputs of a tile on each side.
-const TILE: usize = 4;
+pub const TILE: usize = 4;
 /// Inputs of a tile on each side.
 const SIDE: usize = TILE + 2;
 /// Positions in a tile, each with its own matrix product.
 pub const POSITIONS: usize = SIDE * SIDE;
-
-/// All tiles of maps of this size.
-pub fn tiles(layout: &Layout) -> usize {
-    tiles_across(layout) * layout.height.div_ceil(TILE)
-}
-
-fn tiles_across(layout: &Layout) -> usize {
-    layout.width.div_ceil(TILE)
-}
 
 /// Consecutive tiles of an image, at most [`Isa::pixels`], which go through the method together.
 #[derive(Clone, Copy)]
@@ -36,7 +27,7 @@ pub struct Round<'a> {
 impl<'a> Round<'a> {
     /// Those of all of an image's tiles.
     pub fn all_of(job: &'a Job<'a>, isa: Isa) -> impl Iterator<Item = Self> {
-        split(tiles(&job.from), isa.pixels()).map(move |(first, count)| Self { job, first, count })
+        split(job.from.tiles(TILE), isa.pixels()).map(move |(first, count)| Self { job, first, count })
     }
 }
 
@@ -118,8 +109,8 @@ unsafe fn row_of_weights<L: Lanes, const V: usize>(plain: &[f32], y: usize, to: 
 unsafe fn transform<L: Lanes, const V: usize>(round: &Round<'_>, to: &mut [f32]) {
     let Round { job: Job { planes, from: layout, .. }, first, count } = *round;
     let halved = Layout::new(layout.channels, layout.height / 2, layout.width / 2);
-    assert!(first + count <= tiles(layout) && to.len() >= POSITIONS * planes.len() * count * LANES);
-    let across = tiles_across(layout);
+    assert!(first + count <= layout.tiles(TILE) && to.len() >= POSITIONS * planes.len() * count * LANES);
+    let across = layout.tiles_across(TILE);
     for (block, plane) in planes.iter().enumerate() {
         let own = if plane.doubled { &halved } else { layout };
         assert!(plane.values.len() == own.plane() && (!plane.doubled || layout.height % 2 + layout.width % 2 == 0));
@@ -218,7 +209,7 @@ unsafe fn products<L: Lanes, const V: usize>(
                     let from = values.as_ptr().add(from);
                     let w = row.as_ptr().add(x * channels * width);
                     let to = sums.as_mut_ptr().add((POSITIONS * before + (y * SIDE + x) * n) * width);
-                    with_count!(n, product::<L, V>(from, channels / LANES, w, to));
+                    with_count!(n, L::PIXELS, product::<[L, V], []>(from, channels / LANES, w, to));
                 }
             }
         }
@@ -290,7 +281,7 @@ unsafe fn output<L: Lanes>(
     if block >= layout.blocks() {
         return;
     }
-    let (ty, tx) = (tile / tiles_across(layout), tile % tiles_across(layout));
+    let (ty, tx) = (tile / layout.tiles_across(TILE), tile % layout.tiles_across(TILE));
     let mut columns = [[L::splat(0.0); TILE]; SIDE];
     for (x, column) in columns.iter_mut().enumerate() {
         let mut m = [L::splat(0.0); SIDE];
@@ -315,11 +306,8 @@ unsafe fn output<L: Lanes>(
 /// Asks for what [`output`] of this tile will touch; of one that is not in the maps for something of no use.
 #[inline(always)]
 fn prefetch_tile<L: Lanes>(block: usize, tile: usize, target: &Target<'_>) {
-    let across = tiles_across(&target.layout);
-    let (ty, tx) = (tile / across, tile % across);
-    for (y, x) in (0..TILE).flat_map(|y| (0..TILE).map(move |x| (y, x))) {
-        target.prefetch::<L>(block, ty * TILE + y, tx * TILE + x);
-    }
+    let across = target.layout.tiles_across(TILE);
+    target.prefetch_tile::<L, TILE>(block, tile / across, tile % across);
 }
 
 /// Row `y` of a tile kept in columns.

@@ -140,7 +140,7 @@ impl Conv {
         let targets = targets.map(|(draft, layout)| Target::f32(draft.values(), *layout, plain(layout), self.slope));
         let targets = targets.collect();
         self.run(images, &layouts, targets);
-        Ok(drafts.into_iter().map(PlainDraft::finish).collect())
+        Ok(drafts.into_iter().map(|draft| draft.finish(None)).collect())
     }
 
     /// The results', of inputs that fit.

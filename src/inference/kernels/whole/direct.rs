@@ -109,7 +109,7 @@ impl Task<'_> {
         let length = count * from.pitch();
         let inputs = planes.iter().map(|plane| &plane.values[first * from.pitch() * LANES..][..length * LANES]);
         let inputs: Vec<&[f32]> = inputs.collect();
-        let mut memory = pool.take(inputs.len() * length * LANES / 2 + LANES);
+        let mut memory = pool.take(inputs.len() * length * LANES / 2);
         // SAFETY: whatever the bits of the memory, they are whole numbers.
         let steps: &mut [Steps] = unsafe { memory.values.align_to_mut().1 };
         let steps = &mut steps[..inputs.len() * length];

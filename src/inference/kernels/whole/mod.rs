@@ -8,6 +8,8 @@ use super::simd::{LANES, larger_magnitude};
 use super::tile::Job;
 
 pub mod direct;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 pub mod winograd;
 
 /// Blocks of output channels that are computed together.

@@ -56,16 +56,18 @@ struct Round<'a> {
     count: usize,
 }
 
-/// All tiles of an image side by side.
-fn tiles_across(layout: &Layout) -> usize {
-    layout.width.div_ceil(TILE)
-}
-
 impl<'a> Round<'a> {
     fn all_of(input: &'a Input<'a>) -> impl Iterator<Item = Self> {
-        let layout = &input.job.from;
-        let tiles = tiles_across(layout) * layout.height.div_ceil(TILE);
-        split(tiles, PIXELS).map(move |(first, count)| Self { input, first, count })
+        split(input.job.from.tiles(TILE), PIXELS).map(move |(first, count)| Self { input, first, count })
+    }
+}
+
+impl Round<'_> {
+    /// Each tile's row and column.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let across = self.input.job.from.tiles_across(TILE);
+        let next = move |&(ty, tx): &(usize, usize)| Some(if tx + 1 < across { (ty, tx + 1) } else { (ty + 1, 0) });
+        std::iter::successors(Some((self.first / across, self.first % across)), next).take(self.count)
     }
 }
 

@@ -4,6 +4,8 @@ use std::arch::x86_64::*;
 
 use super::*;
 use crate::simd::{Avx512, Lanes};
+use crate::tile::with_count;
+use crate::whole::vnni::{self, steps};
 
 /// Transforms the tiles of a round to `[blocks, 16, 14]`.
 ///
@@ -39,7 +41,7 @@ unsafe fn plane_of_round<const SCALE: usize>(
     to: &mut Tiles,
 ) {
     let Round { input: Input { job, step }, first, count } = *round;
-    let across = tiles_across(&job.from);
+    let across = job.from.tiles_across(TILE);
     let factor = _mm512_set1_ps(1.0 / step);
     // A tile begins in the border above and to the left of its first output, so pixel k of a doubled row is (k + 1) / 2.
     let pixel = |k: usize| if SCALE == 2 { k.div_ceil(2) } else { k };
@@ -87,12 +89,11 @@ unsafe fn plane_of_round<const SCALE: usize>(
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn column(d: [__m512; SIDE], factor: __m512) -> [__m256i; SIDE] {
-    let steps = |value| _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(value, factor)));
     [
-        steps(_mm512_sub_ps(d[0], d[2])),
-        steps(_mm512_add_ps(d[1], d[2])),
-        steps(_mm512_sub_ps(d[2], d[1])),
-        steps(_mm512_sub_ps(d[1], d[3])),
+        steps(_mm512_sub_ps(d[0], d[2]), factor),
+        steps(_mm512_add_ps(d[1], d[2]), factor),
+        steps(_mm512_sub_ps(d[2], d[1]), factor),
+        steps(_mm512_sub_ps(d[1], d[3]), factor),
     ]
 }
 
@@ -102,16 +103,8 @@ fn column(d: [__m512; SIDE], factor: __m512) -> [__m256i; SIDE] {
 /// [`crate::whole::is_supported`].
 #[target_feature(enable = "avx512f,avx512vnni")]
 pub unsafe fn multiply(n: usize, tiles: &[Tiles], weights: &[Pair], sums: &mut Sums) {
-    macro_rules! product {
-        ($($n:literal)*) => {
-            match n {
-                // SAFETY: this function's contract.
-                $($n => unsafe { products::<$n>(tiles, weights, sums) },)*
-                _ => {}
-            }
-        };
-    }
-    product!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    // SAFETY: this function's contract.
+    unsafe { with_count!(n, PIXELS, products::<[], []>(tiles, weights, sums)) };
 }
 
 /// Those of `N` tiles.
@@ -123,21 +116,10 @@ pub unsafe fn multiply(n: usize, tiles: &[Tiles], weights: &[Pair], sums: &mut S
 unsafe fn products<const N: usize>(tiles: &[Tiles], weights: &[Pair], to: &mut Sums) {
     let of_position = tiles.len() * PAIRS;
     for (position, (weights, to)) in weights.chunks_exact(of_position).zip(&mut to.0).enumerate() {
-        let mut sums = [[_mm512_setzero_si512(); GROUP]; N];
+        let mut sums: vnni::Sums<N> = [[_mm512_setzero_si512(); GROUP]; N];
         for (tiles, weights) in tiles.iter().zip(weights.chunks_exact(PAIRS)) {
-            let x = tiles[position].as_ptr().cast::<i32>();
-            for (pair, weights) in weights.iter().enumerate() {
-                // SAFETY: pairs of whole numbers of 16 bits; N is at most the number of tiles.
-                unsafe {
-                    let w = weights.0.as_ptr().cast::<__m512i>();
-                    let weights = [_mm512_load_si512(w), _mm512_load_si512(w.add(1))];
-                    for (n, sums) in sums.iter_mut().enumerate() {
-                        let both = _mm512_set1_epi32(x.add(n * PAIRS + pair).read_unaligned());
-                        sums[0] = _mm512_dpwssd_epi32(sums[0], both, weights[0]);
-                        sums[1] = _mm512_dpwssd_epi32(sums[1], both, weights[1]);
-                    }
-                }
-            }
+            // SAFETY: N is at most the number of tiles, and these are the weights of a block.
+            unsafe { vnni::accumulate::<N, 1>(&mut sums, tiles[position].as_ptr(), weights.as_ptr()) };
         }
         // A copy: sums that a loop runs over would be kept in memory all the while.
         let done = sums;
@@ -152,17 +134,10 @@ unsafe fn products<const N: usize>(tiles: &[Tiles], weights: &[Pair], to: &mut S
 
 /// Asks for what [`finish`] will touch.
 pub fn prefetch(round: &Round<'_>, group: usize) {
-    let Round { input: Input { job: Job { target, .. }, .. }, first, count } = round;
-    let across = tiles_across(&target.layout);
+    let target = &round.input.job.target;
     for block in group * GROUP..target.layout.blocks().min((group + 1) * GROUP) {
-        let (mut ty, mut tx) = (first / across, first % across);
-        for _ in 0..*count {
-            for y in 0..TILE {
-                for x in 0..TILE {
-                    target.prefetch::<Avx512>(block, ty * TILE + y, tx * TILE + x);
-                }
-            }
-            (ty, tx) = if tx + 1 < across { (ty, tx + 1) } else { (ty + 1, 0) };
+        for (ty, tx) in round.places() {
+            target.prefetch_tile::<Avx512, TILE>(block, ty, tx);
         }
     }
 }
@@ -174,8 +149,7 @@ pub fn prefetch(round: &Round<'_>, group: usize) {
 /// and [`crate::whole::is_supported`].
 #[target_feature(enable = "avx512f")]
 pub unsafe fn finish(round: &Round<'_>, sums: &Sums, group: usize, scale: &[f32], bias: &[f32]) {
-    let Round { input: Input { job: Job { target, .. }, step }, first, count } = round;
-    let across = tiles_across(&target.layout);
+    let Input { job: Job { target, .. }, step } = round.input;
     let mut most = Avx512::splat(0.0);
     for v in 0..GROUP.min(target.layout.blocks() - group * GROUP) {
         let block = group * GROUP + v;
@@ -183,8 +157,7 @@ pub unsafe fn finish(round: &Round<'_>, sums: &Sums, group: usize, scale: &[f32]
         let (scale, bias) =
             unsafe { (Avx512::load(scale[block * LANES..].as_ptr()), Avx512::load(bias[block * LANES..].as_ptr())) };
         let scale = scale * Avx512::splat(*step);
-        let (mut ty, mut tx) = (first / across, first % across);
-        for n in 0..*count {
+        for (n, (ty, tx)) in round.places().enumerate() {
             let mut columns = [[_mm512_setzero_si512(); TILE]; SIDE];
             for (x, column) in columns.iter_mut().enumerate() {
                 let mut m = [_mm512_setzero_si512(); SIDE];
@@ -206,7 +179,6 @@ pub unsafe fn finish(round: &Round<'_>, sums: &Sums, group: usize, scale: &[f32]
                     }
                 }
             }
-            (ty, tx) = if tx + 1 < across { (ty, tx + 1) } else { (ty + 1, 0) };
         }
     }
     target.tell(most);
